@@ -1,0 +1,49 @@
+// Owns the vm-config.* features: names, limits, and the text form shared by writer (dom0) and reader (agents).
+import { QosError } from './errors.js';
+import { quote } from './quote.js';
+
+/** Prefix of the features that qubesd copies into a qube's QubesDB (core-admin qubes/ext/vm_config.py). */
+export const VM_CONFIG_FEATURE_PREFIX = 'vm-config.';
+
+/** Where the same values appear in the qube's QubesDB. */
+export const VM_CONFIG_PATH_PREFIX = '/vm-config/';
+
+/** The vm-config names this suite reads, without prefix. */
+export const VM_CONFIG = {
+  /** The class of a qube. */
+  dscp: 'dscp',
+  /** The rate of a NetVM's line. */
+  uplink: 'qos-uplink',
+} as const;
+
+/** Longest value that the QubesDB daemon stores, bytes (core-qubesdb daemon/db-cmds.c: data_len < 3072). */
+export const MAX_VALUE_BYTES = 3071;
+
+/** Longest vm-config name, bytes: 63 of a QubesDB path less `/vm-config/` (core-admin qubes/ext/vm_config.py). */
+const MAX_NAME_BYTES = 52;
+
+/**
+ * Refuses what qubesd would store and then choke on. qubesd checks a vm-config name *after* storing it, and a
+ * value over 3071 bytes on a halted qube is not checked at all; either can keep the qube from starting.
+ * @throws QosError('policy')
+ */
+export function assertVmConfig(name: string, value: string): void {
+  if (!/^[a-zA-Z][a-zA-Z0-9_.-]*$/.test(name) || name.length > MAX_NAME_BYTES) {
+    throw new QosError(
+      'policy',
+      `feature name ${quote(VM_CONFIG_FEATURE_PREFIX + name)}: after the prefix, expected a letter and then at most ${MAX_NAME_BYTES - 1} of A-Z a-z 0-9 _ . -; it was not sent.`,
+    );
+  }
+  if (!/^[ -~]*$/.test(value)) {
+    throw new QosError(
+      'policy',
+      `value ${quote(value)} of ${VM_CONFIG_FEATURE_PREFIX}${name}: expected printable ASCII; it was not sent.`,
+    );
+  }
+  if (value.length > MAX_VALUE_BYTES) {
+    throw new QosError(
+      'policy',
+      `value of ${VM_CONFIG_FEATURE_PREFIX}${name} has ${value.length} bytes: expected at most ${MAX_VALUE_BYTES}, the limit of QubesDB; it was not sent.`,
+    );
+  }
+}

@@ -1,0 +1,110 @@
+// Owns every process that the programs start: the only module that imports execa or node:child_process.
+import type { Socket } from 'node:net';
+import { messageOf, QosError } from '@qubes-qos/core/errors';
+
+/** What a finished process left behind. */
+export interface ProcessResult {
+  readonly exitCode: number;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+export interface RunOptions {
+  /** Text for standard input; none gives the process an empty one. */
+  readonly stdin?: string;
+  /** Milliseconds after which the process is killed and QosError('timeout') thrown; 10 000 by default. */
+  readonly timeoutMs?: number;
+  /** Exit codes that are answers, not failures; only 0 by default. */
+  readonly okCodes?: readonly number[];
+}
+
+const TIMEOUT_MS = 10_000;
+/** Output beyond this is a fault of the tool, bytes: 250 vifs make about 1 MB. */
+const MAX_OUTPUT = 64 * 1024 * 1024;
+
+/**
+ * Runs one command to its end, with LC_ALL=C and no shell.
+ * @throws QosError: `tool-missing` when there is no such program, `timeout`, or `command` with what it printed.
+ */
+export async function run(
+  argv: readonly [string, ...string[]],
+  options: RunOptions = {},
+): Promise<ProcessResult> {
+  const { execa } = await import('execa');
+  const [file, ...args] = argv;
+  const timeoutMs = options.timeoutMs ?? TIMEOUT_MS;
+  const result = await execa(file, args, {
+    input: options.stdin ?? '',
+    env: { LC_ALL: 'C' },
+    timeout: timeoutMs,
+    maxBuffer: MAX_OUTPUT,
+    reject: false,
+    stripFinalNewline: false,
+  });
+  const shown = argv.join(' ');
+  if (result.code === 'ENOENT') {
+    throw new QosError(
+      'tool-missing',
+      `cannot run ${file}: no such program; install the package that has it.`,
+    );
+  }
+  if (result.timedOut) {
+    throw new QosError('timeout', `${shown}: no end after ${timeoutMs / 1000} s; it was stopped.`);
+  }
+  if (result.exitCode === undefined) {
+    throw new QosError('command', `${shown}: ${result.shortMessage ?? 'ended without an exit code'}`, {
+      cause: result,
+    });
+  }
+  if (!(options.okCodes ?? [0]).includes(result.exitCode)) {
+    const said = result.stderr.trim() || 'it printed nothing';
+    throw new QosError('command', `${shown} failed with exit code ${result.exitCode}: ${said}`);
+  }
+  return { exitCode: result.exitCode, stdout: result.stdout, stderr: result.stderr };
+}
+
+/** A process that goes on: its output lines, until it ends or `stop` is called. */
+export interface Follower {
+  readonly lines: AsyncIterable<string>;
+  stop(): void;
+}
+
+/** Starts a command that prints for as long as it lives (`ip monitor`). The lines end when the process does. */
+export async function follow(argv: readonly [string, ...string[]]): Promise<Follower> {
+  const { spawn } = await import('node:child_process');
+  const { createInterface } = await import('node:readline');
+  const [file, ...args] = argv;
+  const child = spawn(file, args, {
+    stdio: ['ignore', 'pipe', 'ignore'],
+    env: { ...process.env, LC_ALL: 'C' },
+  });
+  const failed = new Promise<never>((_, reject) =>
+    child.once('error', (error) =>
+      reject(new QosError('tool-missing', `cannot run ${argv.join(' ')}: ${messageOf(error)}`)),
+    ),
+  );
+  failed.catch(() => undefined);
+  const started = new Promise<void>((resolve) => child.once('spawn', resolve));
+  await Promise.race([started, failed]);
+  return { lines: createInterface({ input: child.stdout }), stop: () => void child.kill('SIGTERM') };
+}
+
+/**
+ * Starts a command that outlives this process, with a connected socket as its standard input.
+ * The caller must have stopped reading from the socket; its own copy of the descriptor is closed by `destroy`.
+ * @returns the process id.
+ */
+export async function startWithSocket(argv: readonly [string, ...string[]], socket: Socket): Promise<number> {
+  const { spawn } = await import('node:child_process');
+  const [file, ...args] = argv;
+  const child = spawn(file, args, { stdio: [socket, 'ignore', 'inherit'] });
+  return new Promise((resolve, reject) => {
+    child.once('error', (error) =>
+      reject(new QosError('tool-missing', `cannot run ${file}: ${messageOf(error)}`, { cause: error })),
+    );
+    child.once('spawn', () => {
+      child.unref();
+      resolve(child.pid ?? 0);
+    });
+  });
+}
