@@ -1,0 +1,131 @@
+// Owns the connections to qubesd: one for each request, and one that stays open for events.
+import { connect, type Socket } from 'node:net';
+import { QosError } from '@qubes-qos/core/errors';
+import { decodeReply, encodeRequest, EventDecoder, type AdminEvent, type AdminRequest } from './codec.js';
+
+/** Where qubesd listens in dom0: root and the group qubes may connect (core-admin qubes/api/admin.py). */
+export const QUBESD_SOCKET = '/var/run/qubesd.sock';
+
+/** A Set that had to save qubes.xml was seen to take 9.5 s on a busy disk; twice that and a bit is a fault. */
+const DEFAULT_TIMEOUT_MS = 25_000;
+
+/** Longest reply that is accepted, bytes: properties of some thousand qubes. */
+const MAX_REPLY_BYTES = 16 * 1024 * 1024;
+
+/** Settings of a client; each has a default for dom0. */
+export interface AdminClientOptions {
+  readonly socketPath?: string;
+  /** For a whole request, and for the first event of a stream; milliseconds. */
+  readonly timeoutMs?: number;
+}
+
+/** The Admin API over the socket of qubesd. */
+export class AdminClient {
+  readonly #socketPath: string;
+  readonly #timeoutMs: number;
+
+  constructor({ socketPath = QUBESD_SOCKET, timeoutMs = DEFAULT_TIMEOUT_MS }: AdminClientOptions = {}) {
+    this.#socketPath = socketPath;
+    this.#timeoutMs = timeoutMs;
+  }
+
+  /**
+   * Sends one request and returns the content of the reply.
+   * @throws AdminException for what qubesd raised; QosError of kind connection, refused, timeout or protocol
+   */
+  async call(request: AdminRequest): Promise<string> {
+    const socket = this.#send(request);
+    const timer = this.#limit(socket, request);
+    const chunks: Buffer[] = [];
+    let size = 0;
+    try {
+      for await (const chunk of socket as AsyncIterable<Buffer>) {
+        size += chunk.length;
+        if (size > MAX_REPLY_BYTES) throw new QosError('protocol', `${request.method}: reply over 16 MiB.`);
+        chunks.push(chunk);
+      }
+    } catch (error) {
+      throw this.#explain(error);
+    } finally {
+      clearTimeout(timer);
+      socket.destroy();
+    }
+    return decodeReply(Buffer.concat(chunks));
+  }
+
+  /**
+   * The events of a qube, or for `dom0` of all qubes and the machine. The first is `connection-established`: what
+   * is read after it misses no change. Ends when the signal is aborted or qubesd closes; there is no replay, so
+   * whoever connects again must read everything again.
+   * @throws as call
+   */
+  async *events(destination: string, signal?: AbortSignal): AsyncGenerator<AdminEvent, void, undefined> {
+    const request = { method: 'admin.Events', destination };
+    const decoder = new EventDecoder();
+    const socket = this.#send(request);
+    const timer = this.#limit(socket, request);
+    const abort = (): void => void socket.destroy();
+    signal?.addEventListener('abort', abort);
+    if (signal?.aborted) abort();
+    try {
+      for await (const chunk of socket as AsyncIterable<Buffer>) {
+        const events = decoder.push(chunk);
+        if (events.length > 0) clearTimeout(timer);
+        yield* events;
+      }
+      if (!signal?.aborted) decoder.end();
+    } catch (error) {
+      if (!signal?.aborted) throw this.#explain(error);
+    } finally {
+      clearTimeout(timer);
+      signal?.removeEventListener('abort', abort);
+      socket.destroy();
+    }
+  }
+
+  /** qubesd acts only at the half-close, so the request goes out with it; the reply is read afterwards. */
+  #send(request: AdminRequest): Socket {
+    const bytes = encodeRequest(request);
+    return connect({ path: this.#socketPath, allowHalfOpen: true }).end(bytes);
+  }
+
+  #limit(socket: Socket, { method, destination }: AdminRequest): NodeJS.Timeout {
+    return setTimeout(() => {
+      const seconds = this.#timeoutMs / 1000;
+      const message = `qubesd did not answer ${method} for ${destination} within ${seconds} s; whether it was done is not known.`;
+      socket.destroy(new QosError('timeout', message));
+    }, this.#timeoutMs);
+  }
+
+  #explain(error: unknown): unknown {
+    if (error instanceof QosError || !(error instanceof Error) || !('code' in error)) return error;
+    const path = this.#socketPath;
+    switch (error.code) {
+      case 'ENOENT':
+        return new QosError(
+          'connection',
+          `no qubesd at ${path}: expected to run in dom0, with qubesd running.`,
+          {
+            cause: error,
+          },
+        );
+      case 'ECONNREFUSED':
+        return new QosError(
+          'connection',
+          `qubesd does not answer at ${path}: it is not running; try sudo systemctl restart qubesd.`,
+          { cause: error },
+        );
+      case 'EACCES':
+      case 'EPERM':
+        return new QosError(
+          'refused',
+          `permission denied for ${path}: expected a user of the group qubes, or root.`,
+          { cause: error },
+        );
+      default:
+        return new QosError('connection', `the connection to qubesd at ${path} broke: ${error.message}.`, {
+          cause: error,
+        });
+    }
+  }
+}
