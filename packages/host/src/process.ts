@@ -1,4 +1,5 @@
-// Owns every process that the programs start: the only module that imports execa or node:child_process.
+// Owns every process that the programs start: the only module that imports node:child_process.
+// Not execa: it is half of a bundle, and doubles what a resident agent holds after fifty runs (docs/decisions.md).
 import type { Socket } from 'node:net';
 import { messageOf, QosError } from '@qubes-qos/core/errors';
 
@@ -30,43 +31,58 @@ export async function run(
   argv: readonly [string, ...string[]],
   options: RunOptions = {},
 ): Promise<ProcessResult> {
-  const { execa } = await import('execa');
+  const { execFile } = await import('node:child_process');
   const [file, ...args] = argv;
-  const timeoutMs = options.timeoutMs ?? TIMEOUT_MS;
-  const result = await execa(file, args, {
-    input: options.stdin ?? '',
-    env: { LC_ALL: 'C' },
-    timeout: timeoutMs,
-    maxBuffer: MAX_OUTPUT,
-    reject: false,
-    stripFinalNewline: false,
+  const timeout = options.timeoutMs ?? TIMEOUT_MS;
+  const env = { ...process.env, LC_ALL: 'C' };
+  return new Promise((resolve, reject) => {
+    const child = execFile(
+      file,
+      args,
+      { env, timeout, maxBuffer: MAX_OUTPUT, killSignal: 'SIGKILL' },
+      (error, stdout, stderr) => {
+        const exitCode = error ? error.code : 0;
+        if (typeof exitCode === 'number' && (options.okCodes ?? [0]).includes(exitCode)) {
+          resolve({ exitCode, stdout, stderr });
+        } else {
+          reject(failure(argv, error ?? new Error('no exit code'), stderr, timeout));
+        }
+      },
+    );
+    // A command that does not read its input to the end says why by its exit code; EPIPE adds nothing.
+    child.stdin?.on('error', () => undefined).end(options.stdin ?? '');
   });
-  const shown = argv.join(' ');
-  if (result.code === 'ENOENT') {
-    throw new QosError(
+}
+
+function failure(
+  argv: readonly [string, ...string[]],
+  error: Error & { code?: unknown; killed?: boolean },
+  stderr: string,
+  timeoutMs: number,
+): QosError {
+  const command = argv.join(' ');
+  const said = stderr.trim();
+  if (error.code === 'ENOENT') {
+    return new QosError(
       'tool-missing',
-      `cannot run ${file}: no such program; install the package that has it.`,
+      `cannot run ${argv[0]}: no such program; install the package that has it.`,
     );
   }
-  if (result.timedOut) {
-    throw new QosError('timeout', `${shown}: no end after ${timeoutMs / 1000} s; it was stopped.`);
-  }
-  if (result.exitCode === undefined) {
-    throw new QosError('command', `${shown}: ${result.shortMessage ?? 'ended without an exit code'}`, {
-      cause: result,
+  if (error.killed === true && error.code === null) {
+    return new QosError('timeout', `${command}: no end after ${timeoutMs / 1000} s; it was stopped.`, {
+      cause: error,
     });
   }
-  if (!(options.okCodes ?? [0]).includes(result.exitCode)) {
-    const said = result.stderr.trim() || 'it printed nothing';
-    throw new QosError('command', `${shown} failed with exit code ${result.exitCode}: ${said}`);
-  }
-  return { exitCode: result.exitCode, stdout: result.stdout, stderr: result.stderr };
+  const how =
+    typeof error.code === 'number' ? `failed with exit code ${error.code}` : 'did not end by itself';
+  const what = said === '' ? (typeof error.code === 'number' ? 'it printed nothing' : error.message) : said;
+  return new QosError('command', `${command} ${how}: ${what}`, { cause: error });
 }
 
 /** A process that goes on: its output lines, until it ends or `stop` is called. */
 export interface Follower {
   readonly lines: AsyncIterable<string>;
-  stop(): void;
+  readonly stop: () => void;
 }
 
 /** Starts a command that prints for as long as it lives (`ip monitor`). The lines end when the process does. */

@@ -1,0 +1,129 @@
+// Owns the difference desired x observed -> ops for one device. In place where the kernel can, else a twin tree.
+import { otherSide } from './handles.js';
+import { sameOptions } from './kinds.js';
+import type { DeviceOps, DscpFilter, HtbClass, Observed, Op, Qdisc, Side, Tree } from './model.js';
+
+export interface DiffOptions {
+  /** True when the user allows a foreign root qdisc to be replaced. */
+  readonly takeover: boolean;
+}
+
+/**
+ * The ops that lead from observed to desired; no ops when nothing is to be done.
+ * @param desired - the tree, or undefined when nothing of ours belongs on the device.
+ */
+export function diffTc(
+  ifname: string,
+  desired: Tree | undefined,
+  observed: Observed,
+  options: DiffOptions,
+): DeviceOps {
+  if (!desired) return { ifname, side: '5', ops: observed.state === 'ours' ? [{ op: 'delete-root' }] : [] };
+  switch (observed.state) {
+    case 'default':
+      return buildTree(ifname, desired, '5');
+    case 'foreign':
+      return options.takeover ? buildTree(ifname, desired, '5') : { ifname, side: '5', ops: [] };
+    case 'ours': {
+      const ops = observed.strange.length === 0 ? changesInPlace(desired, observed.tree) : undefined;
+      return ops
+        ? { ifname, side: observed.side, ops }
+        : buildTree(ifname, desired, otherSide(observed.side));
+    }
+  }
+}
+
+/** All of a tree, parents before children. Replacing the root drops whatever stood there. */
+export function buildTree(ifname: string, tree: Tree, side: Side): DeviceOps {
+  const roots = tree.qdiscs.filter(({ parent }) => parent === 'root');
+  const others = tree.qdiscs.filter(({ parent }) => parent !== 'root');
+  return {
+    ifname,
+    side,
+    ops: [
+      ...roots.map(replaceQdisc),
+      ...tree.classes.map(replaceClass),
+      ...others.map(replaceQdisc),
+      ...tree.filters.map(replaceFilter),
+    ],
+  };
+}
+
+/** The ops that turn the observed tree into the desired one without touching its root, or undefined if none can. */
+function changesInPlace(desired: Tree, observed: Tree): Op[] | undefined {
+  const qdiscs = changes(desired.qdiscs, observed.qdiscs, (qdisc) => qdisc.handle, changeQdisc);
+  const classes = changes(desired.classes, observed.classes, (htbClass) => htbClass.classid, changeClass);
+  const filters = changes(desired.filters, observed.filters, filterKey, changeFilter);
+  return qdiscs && classes && filters ? [...classes, ...qdiscs, ...filters] : undefined;
+}
+
+/** 'same', the op that makes it so, or 'rebuild' when the kernel cannot change one into the other. */
+type Change = 'same' | 'rebuild' | Op;
+
+function changes<T>(
+  desired: readonly T[],
+  observed: readonly T[],
+  keyOf: (item: T) => string,
+  change: (desired: T, observed: T | undefined) => Change,
+): Op[] | undefined {
+  const wanted = new Set(desired.map(keyOf));
+  if (observed.some((item) => !wanted.has(keyOf(item)))) return undefined;
+  const existing = new Map(observed.map((item) => [keyOf(item), item]));
+  const results = desired.map((item) => change(item, existing.get(keyOf(item))));
+  if (results.includes('rebuild')) return undefined;
+  return results.filter((result): result is Op => typeof result === 'object');
+}
+
+function changeQdisc(desired: Qdisc, observed: Qdisc | undefined): Change {
+  if (!observed) return desired.parent === 'root' ? 'rebuild' : replaceQdisc(desired);
+  if (observed.parent !== desired.parent || observed.options.kind !== desired.options.kind) return 'rebuild';
+  if (sameOptions(desired.options, observed.options)) return 'same';
+  return changesLive(desired, observed) ? replaceQdisc(desired) : 'rebuild';
+}
+
+// HTB has no change operation, and fq_codel takes its number of flows at creation only.
+function changesLive({ options: desired }: Qdisc, { options: observed }: Qdisc): boolean {
+  if (desired.kind === 'htb') return false;
+  return !(desired.kind === 'fq_codel' && observed.kind === 'fq_codel' && desired.flows !== observed.flows);
+}
+
+function changeClass(desired: HtbClass, observed: HtbClass | undefined): Change {
+  if (!observed) return replaceClass(desired);
+  if (observed.parent !== desired.parent) return 'rebuild';
+  const same =
+    desired.rate === observed.rate &&
+    desired.ceil === observed.ceil &&
+    sameBurst(desired.burst, observed.burst, desired.rate) &&
+    sameBurst(desired.cburst, observed.cburst, desired.ceil) &&
+    (observed.quantum === undefined || desired.quantum === observed.quantum) &&
+    desired.prio === observed.prio;
+  return same ? 'same' : replaceClass(desired);
+}
+
+// The kernel keeps a burst as a time in ticks of 64 ns at the class's rate (psched): 1600 bytes come back as 1598.
+function sameBurst(desired: number, observed: number, rate: number): boolean {
+  return Math.abs(desired - observed) <= Math.max(8, (rate / 8) * 128e-9);
+}
+
+function filterKey({ parent, family, index }: DscpFilter): string {
+  return `${parent} ${family} ${index}`;
+}
+
+// u32 copies the match of an existing filter when it is replaced: only its target can change.
+function changeFilter(desired: DscpFilter, observed: DscpFilter | undefined): Change {
+  if (!observed) return replaceFilter(desired);
+  if (observed.dscp !== desired.dscp) return 'rebuild';
+  return observed.flowid === desired.flowid ? 'same' : replaceFilter(desired);
+}
+
+function replaceQdisc(qdisc: Qdisc): Op {
+  return { op: 'replace-qdisc', qdisc };
+}
+
+function replaceClass(htbClass: HtbClass): Op {
+  return { op: 'replace-class', htbClass };
+}
+
+function replaceFilter(filter: DscpFilter): Op {
+  return { op: 'replace-filter', filter };
+}

@@ -1,0 +1,198 @@
+// Owns the reading of `tc -j`: JSON of one device -> observed. Knows nothing of what is wanted.
+import * as z from 'zod/mini';
+import { offSide, sideOfRoot } from './handles.js';
+import { isQdiscKind, readOptions } from './kinds.js';
+import type { DscpFilter, HtbClass, IpFamily, Observed, Qdisc, Side } from './model.js';
+import { FILTER_FAMILY } from './render.js';
+
+// {"kind":"ets","handle":"52:","dev":"ens6","parent":"51:1","options":{…}}; a root has "root":true and no parent.
+const qdiscJson = z.looseObject({
+  kind: z.string(),
+  handle: z.string(),
+  dev: z.optional(z.string()),
+  parent: z.optional(z.string()),
+  root: z.optional(z.boolean()),
+  options: z.optional(z.record(z.string(), z.unknown())),
+});
+
+// {"class":"htb","handle":"51:1","root":true,"leaf":"0x52","prio":0,"rate":1187500,"ceil":1187500,"burst":1600,"cburst":1600}
+const classJson = z.looseObject({
+  class: z.string(),
+  handle: z.string(),
+  parent: z.optional(z.string()),
+  prio: z.optional(z.number()),
+  quantum: z.optional(z.number()),
+  rate: z.optional(z.number()),
+  ceil: z.optional(z.number()),
+  burst: z.optional(z.number()),
+  cburst: z.optional(z.number()),
+});
+
+// {"protocol":"ip","pref":1,"kind":"u32","chain":0,"options":{"fh":"800::1","order":1,"key_ht":"800","bkt":"0",
+//  "flowid":"52:1","not_in_hw":true,"match":{"value":"b80000","mask":"fc0000","offmask":"","off":0}}}
+const filterJson = z.looseObject({
+  protocol: z.string(),
+  pref: z.number(),
+  kind: z.string(),
+  options: z.optional(
+    z.looseObject({
+      fh: z.optional(z.string()),
+      flowid: z.optional(z.string()),
+      match: z.optional(z.looseObject({ value: z.string(), mask: z.string(), off: z.number() })),
+    }),
+  ),
+});
+
+export type QdiscJson = z.infer<typeof qdiscJson>;
+
+/** Everything that tc shows of one device. */
+export interface DeviceJson {
+  readonly qdiscs: readonly QdiscJson[];
+  readonly classes: readonly unknown[];
+  /** The filters of each parent that was asked for. */
+  readonly filters: readonly { readonly parent: string; readonly list: readonly unknown[] }[];
+}
+
+/** Checks the shape of `tc -j qdisc show`. Throws a ZodError when it is not a list of qdiscs. */
+export function readQdiscList(json: unknown): QdiscJson[] {
+  return z.array(qdiscJson).parse(json);
+}
+
+/** What stands at the root of a device, and if it is ours, all of it. */
+export function readTree(json: DeviceJson): Observed {
+  const root = json.qdiscs.find((qdisc) => qdisc.root === true);
+  if (!root || root.handle === '0:') return { state: 'default' };
+  const side = sideOfRoot(root.handle);
+  if (!side) return { state: 'foreign', kind: root.kind, handle: root.handle };
+  const strange: string[] = [];
+  return {
+    state: 'ours',
+    side,
+    tree: {
+      qdiscs: json.qdiscs.filter(isEgress).flatMap((qdisc) => readQdisc(qdisc, side, strange)),
+      classes: json.classes.flatMap((item) => readClass(classJson.parse(item), root.handle, side, strange)),
+      filters: json.filters.flatMap(({ parent, list }) =>
+        list.flatMap((item) => readFilter(filterJson.parse(item), parent, side, strange)),
+      ),
+    },
+    strange,
+  };
+}
+
+// clsact and ingress hang on the same device but are no part of the egress tree.
+function isEgress(qdisc: QdiscJson): boolean {
+  return qdisc.kind !== 'clsact' && qdisc.kind !== 'ingress';
+}
+
+function readQdisc(json: QdiscJson, side: Side, strange: string[]): Qdisc[] {
+  const options = isQdiscKind(json.kind) ? readOptions(json.kind, json.options ?? {}) : undefined;
+  if (!options) {
+    strange.push(`qdisc ${json.kind} ${json.handle}`);
+    return [];
+  }
+  const parent = json.root === true ? 'root' : offSide(json.parent ?? '', side);
+  return [{ handle: offSide(json.handle, side), parent, options }];
+}
+
+function readClass(json: z.infer<typeof classJson>, root: string, side: Side, strange: string[]): HtbClass[] {
+  if (json.class !== 'htb') return [];
+  const { rate, ceil, burst, cburst, quantum, prio } = json;
+  if (rate === undefined || ceil === undefined || burst === undefined || cburst === undefined) {
+    strange.push(`class ${json.handle}`);
+    return [];
+  }
+  return [
+    {
+      classid: offSide(json.handle, side),
+      parent: offSide(json.parent ?? root, side),
+      // tc prints rates in bytes per second and takes them in bits.
+      rate: rate * 8,
+      ceil: ceil * 8,
+      burst,
+      cburst,
+      quantum,
+      prio: prio ?? 0,
+    },
+  ];
+}
+
+function readFilter(
+  json: z.infer<typeof filterJson>,
+  parent: string,
+  side: Side,
+  strange: string[],
+): DscpFilter[] {
+  const options = json.options;
+  // The first rows of a preference announce it and its hash table; they are not filters.
+  if (json.kind === 'u32' && (options?.fh ?? ':').endsWith(':')) return [];
+  const family = familyOf(json.protocol, json.pref);
+  const index = /^(\w+)::(\w+)$/.exec(options?.fh ?? '');
+  const dscp = family && options?.match ? dscpOf(family, options.match) : undefined;
+  if (
+    !family ||
+    dscp === undefined ||
+    !index ||
+    index[1] !== FILTER_FAMILY[family].table ||
+    !options?.flowid
+  ) {
+    strange.push(`filter ${json.kind} ${json.protocol} pref ${json.pref} ${options?.fh ?? ''}`.trimEnd());
+    return [];
+  }
+  const flowid = offSide(options.flowid, side);
+  return [
+    { parent: offSide(parent, side), family, dscp, flowid, index: Number.parseInt(index[2] ?? '', 16) },
+  ];
+}
+
+function familyOf(protocol: string, pref: number): IpFamily | undefined {
+  const family = protocol === 'ip' || protocol === 'ipv6' ? protocol : undefined;
+  return family && FILTER_FAMILY[family].pref === pref ? family : undefined;
+}
+
+/** Where the DSCP lies in the first 32-bit word of each header, as u32 shows it: bits to the right of it. */
+const DSCP_SHIFT: Readonly<Record<IpFamily, number>> = { ip: 18, ipv6: 22 };
+
+function dscpOf(family: IpFamily, match: { value: string; mask: string; off: number }): number | undefined {
+  const shift = DSCP_SHIFT[family];
+  const isDscp = match.off === 0 && Number.parseInt(match.mask, 16) === 0x3f << shift;
+  return isDscp ? Number.parseInt(match.value, 16) >>> shift : undefined;
+}
+
+/** What one band of a tree of ours has carried since it was built. */
+export interface BandCounters {
+  /** Rank of the class, 0 first. */
+  readonly rank: number;
+  readonly bytes: number;
+  readonly packets: number;
+  readonly drops: number;
+  /** Bytes that wait now. */
+  readonly backlog: number;
+}
+
+const leafStats = z.looseObject({
+  bytes: z.optional(z.number()),
+  packets: z.optional(z.number()),
+  drops: z.optional(z.number()),
+  backlog: z.optional(z.number()),
+});
+
+/** The counters of the leaves 510: to 550: (or of the twin's) of one device, from `tc -s -j qdisc show`. */
+export function readBandCounters(json: unknown, ifname: string): BandCounters[] {
+  return readQdiscList(json)
+    .filter(({ dev }) => dev === ifname)
+    .flatMap((qdisc) => {
+      const rank = /^[56]([1-9])0:$/.exec(qdisc.handle)?.[1];
+      if (rank === undefined) return [];
+      const { bytes, packets, drops, backlog } = leafStats.parse(qdisc);
+      return [
+        {
+          rank: Number(rank) - 1,
+          bytes: bytes ?? 0,
+          packets: packets ?? 0,
+          drops: drops ?? 0,
+          backlog: backlog ?? 0,
+        },
+      ];
+    })
+    .sort((a, b) => a.rank - b.rank);
+}

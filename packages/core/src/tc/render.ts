@@ -1,0 +1,70 @@
+// Owns the text given to `tc -batch`: one op, one line. Nothing else in the project writes tc commands.
+import { onSide } from './handles.js';
+import { kindWords } from './kinds.js';
+import type { DeviceOps, DscpFilter, HtbClass, IpFamily, Op, Qdisc, Side } from './model.js';
+
+/**
+ * Preference and u32 hash table of each family. A preference holds one protocol only, and the kernel numbers
+ * the tables itself, from 800 in the order of creation: IPv4 filters must come first on a fresh qdisc.
+ */
+export const FILTER_FAMILY: Readonly<
+  Record<IpFamily, { readonly pref: number; readonly table: string; readonly match: string }>
+> = {
+  ip: { pref: 1, table: '800', match: 'ip dsfield' },
+  ipv6: { pref: 2, table: '801', match: 'ip6 priority' },
+};
+
+/** DSCP bits of the TOS byte and of the IPv6 traffic class; the two low bits are ECN and never looked at. */
+export const DSCP_MASK = 0xfc;
+
+/** The script for `tc -batch`, and for each of its lines the device that it concerns. */
+export interface TcScript {
+  readonly text: string;
+  /** Index 0 is line 1. */
+  readonly devices: readonly string[];
+}
+
+/** Renders the ops of all devices as one script. */
+export function renderTc(deviceOps: readonly DeviceOps[]): TcScript {
+  const lines = deviceOps.flatMap(({ ifname, side, ops }) =>
+    ops.map((op) => ({ ifname, line: renderOp(op, ifname, side) })),
+  );
+  return { text: lines.map(({ line }) => `${line}\n`).join(''), devices: lines.map(({ ifname }) => ifname) };
+}
+
+function renderOp(op: Op, ifname: string, side: Side): string {
+  switch (op.op) {
+    case 'replace-qdisc':
+      return renderQdisc(op.qdisc, ifname, side);
+    case 'replace-class':
+      return renderClass(op.htbClass, ifname, side);
+    case 'replace-filter':
+      return renderFilter(op.filter, ifname, side);
+    case 'delete-root':
+      return `qdisc delete dev ${ifname} root`;
+  }
+}
+
+function renderQdisc({ parent, handle, options }: Qdisc, ifname: string, side: Side): string {
+  const where = parent === 'root' ? 'root' : `parent ${onSide(parent, side)}`;
+  return `qdisc replace dev ${ifname} ${where} handle ${onSide(handle, side)} ${kindWords(options)}`;
+}
+
+function renderClass(htb: HtbClass, ifname: string, side: Side): string {
+  const ids = `parent ${onSide(htb.parent, side)} classid ${onSide(htb.classid, side)}`;
+  const quantum = htb.quantum === undefined ? '' : `quantum ${htb.quantum} `;
+  const sizes = `burst ${htb.burst} cburst ${htb.cburst} ${quantum}prio ${htb.prio}`;
+  return `class replace dev ${ifname} ${ids} htb rate ${htb.rate}bit ceil ${htb.ceil}bit ${sizes}`;
+}
+
+function renderFilter(
+  { parent, family, dscp, flowid, index }: DscpFilter,
+  ifname: string,
+  side: Side,
+): string {
+  const { pref, table, match } = FILTER_FAMILY[family];
+  const handle = `${table}::${index.toString(16)}`;
+  const value = `0x${(dscp << 2).toString(16).padStart(2, '0')} 0x${DSCP_MASK.toString(16)}`;
+  const ids = `parent ${onSide(parent, side)} protocol ${family} pref ${pref} handle ${handle}`;
+  return `filter replace dev ${ifname} ${ids} u32 match ${match} ${value} flowid ${onSide(flowid, side)}`;
+}

@@ -1,0 +1,107 @@
+// Owns the talk with tc: everything shown in one process, everything changed in one more.
+import { QosError } from '@qubes-qos/core/errors';
+import type { Observed } from '@qubes-qos/core/tc/model';
+import { readQdiscList, readTree } from '@qubes-qos/core/tc/read';
+import type { TcScript } from '@qubes-qos/core/tc/render';
+import { parseJsonLines } from './json-lines.js';
+import { run } from './process.js';
+
+/** Where filters of ours can stand: at the root, or at the qdisc below it, on either side. */
+const FILTER_PARENTS = ['51:', '52:', '61:', '62:'];
+
+/** A line of a script that the kernel or tc refused. */
+export interface TcFailure {
+  readonly ifname: string;
+  /** The refused command. */
+  readonly command: string;
+  /** What tc said, one line. */
+  readonly message: string;
+}
+
+/**
+ * What stands at the root of each of the devices, in one process. A device that vanished meanwhile is left out.
+ * @throws QosError of `run`, or `protocol` when the output does not fit the commands.
+ */
+export async function observeTc(ifnames: readonly string[]): Promise<Map<string, Observed>> {
+  const lines = ['qdisc show', ...ifnames.flatMap(showDevice)];
+  const { stdout, stderr } = await run(['tc', '-force', '-d', '-j', '-batch', '-'], {
+    stdin: lines.map((line) => `${line}\n`).join(''),
+    okCodes: [0, 1],
+  });
+  const answers = byLine(parseJsonLines(stdout, 'tc'), lines.length, new Set(failedLines(stderr).keys()));
+  const qdiscs = readQdiscList(answers[0]);
+  const perDevice = 1 + FILTER_PARENTS.length;
+  return new Map(
+    ifnames.flatMap((ifname, index) => {
+      const first = 1 + index * perDevice;
+      const [classes, ...filters] = answers.slice(first, first + perDevice);
+      if (classes === undefined) return [];
+      const observed = readTree({
+        qdiscs: qdiscs.filter(({ dev }) => dev === ifname),
+        classes: asList(classes),
+        filters: FILTER_PARENTS.map((parent, position) => ({ parent, list: asList(filters[position]) })),
+      });
+      return [[ifname, observed]];
+    }),
+  );
+}
+
+/**
+ * Runs a script in one process. tc goes on after a refused line, so that one interface that vanished does not
+ * keep the others from theirs.
+ * @returns the refused lines; none when all went well.
+ */
+export async function applyTc(script: TcScript): Promise<TcFailure[]> {
+  const { stderr } = await run(['tc', '-force', '-batch', '-'], { stdin: script.text, okCodes: [0, 1, 2] });
+  const commands = script.text.split('\n');
+  return [...failedLines(stderr)].map(([line, message]) => ({
+    ifname: script.devices[line - 1] ?? '',
+    command: commands[line - 1] ?? '',
+    message,
+  }));
+}
+
+function showDevice(ifname: string): string[] {
+  return [
+    `class show dev ${ifname}`,
+    ...FILTER_PARENTS.map((parent) => `filter show dev ${ifname} parent ${parent}`),
+  ];
+}
+
+/** Line number -> what was said before `Command failed -:N`. */
+function failedLines(stderr: string): Map<number, string> {
+  const failures = new Map<number, string>();
+  let said: string[] = [];
+  for (const line of stderr.split('\n')) {
+    const failed = /^Command failed -:(\d+)$/.exec(line);
+    if (failed) {
+      failures.set(Number(failed[1]), said.join('; '));
+      said = [];
+    } else if (line.trim() !== '') {
+      said.push(line.trim());
+    }
+  }
+  return failures;
+}
+
+/** Puts the answers where their commands were: a refused command has none. */
+function byLine(answers: readonly unknown[], lines: number, failed: ReadonlySet<number>): unknown[] {
+  if (answers.length + failed.size !== lines) {
+    throw new QosError(
+      'protocol',
+      `tc answered ${answers.length} of ${lines} commands and refused ${failed.size}: expected one or the other for each.`,
+    );
+  }
+  const rest = answers.values();
+  return Array.from({ length: lines }, (_, index) => (failed.has(index + 1) ? undefined : rest.next().value));
+}
+
+function asList(value: unknown): readonly unknown[] {
+  return Array.isArray(value) ? (value as unknown[]) : [];
+}
+
+/** `tc -s -j qdisc show` of all devices, for readBandCounters. */
+export async function observeCounters(): Promise<unknown> {
+  const { stdout } = await run(['tc', '-s', '-j', 'qdisc', 'show']);
+  return parseJsonLines(stdout, 'tc')[0] ?? [];
+}

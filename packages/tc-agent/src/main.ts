@@ -1,0 +1,72 @@
+// Owns the command line of qubes-qos-tc.
+import { exitCodeOf, messageOf } from '@qubes-qos/core/errors';
+import { VERSION } from '@qubes-qos/host/version';
+import { Command, CommanderError } from 'commander';
+import type { Outcome } from './commands.js';
+
+const PROGRAM = 'qubes-qos-tc';
+
+/** How a command ends when it is stopped by a signal that it was meant to be stopped by. */
+const STOP_SIGNALS = ['SIGTERM', 'SIGINT'] as const;
+
+function program(): Command {
+  const root = new Command(PROGRAM)
+    .description('Queues the traffic of a NetVM in five classes: ef, cs5, cs0, cs2, cs1, best first.')
+    .version(VERSION)
+    .exitOverride()
+    .configureOutput({
+      outputError: (text, write) => write(text.replace(/^error: /, `${PROGRAM}: error: `)),
+    });
+  root.command('run').description('stay and keep every interface as it should be').action(run);
+  root.command('apply').description('make every interface as it should be, once').action(once('apply'));
+  root
+    .command('print')
+    .description('print the settings and the tc script; change nothing')
+    .option('--json', 'as JSON')
+    .action(once('print'));
+  root.command('check').description('say whether the settings are valid and in force').action(once('check'));
+  root
+    .command('status')
+    .description('show what is in force, why, and the counters of each class')
+    .option('--json', 'as JSON')
+    .action(once('status'));
+  root
+    .command('cleanup')
+    .description('remove everything that qubes-qos-tc put in place')
+    .action(once('cleanup'));
+  return root;
+}
+
+async function run(): Promise<void> {
+  const stop = new AbortController();
+  for (const signal of STOP_SIGNALS) process.once(signal, () => stop.abort());
+  const { runAgent } = await import('./run.js');
+  await runAgent(stop.signal);
+}
+
+type Once = 'apply' | 'print' | 'check' | 'status' | 'cleanup';
+
+function once(name: Once): (options: { readonly json?: boolean }) => Promise<void> {
+  return async ({ json = false }) => {
+    const commands = await import('./commands.js');
+    report(await commands[name](json));
+  };
+}
+
+function report({ stdout, complaints, exitCode }: Outcome): void {
+  for (const complaint of complaints) process.stderr.write(`${PROGRAM}: ${complaint}\n`);
+  if (stdout !== '') process.stdout.write(`${stdout}\n`);
+  process.exitCode = exitCode;
+}
+
+program()
+  .parseAsync()
+  .catch((error: unknown) => {
+    if (error instanceof CommanderError) {
+      // Commander has printed it already; its own code for a usage error is 1.
+      process.exitCode = error.exitCode === 0 ? 0 : 2;
+      return;
+    }
+    process.stderr.write(`${PROGRAM}: error: ${messageOf(error)}\n`);
+    process.exitCode = exitCodeOf(error);
+  });

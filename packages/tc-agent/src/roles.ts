@@ -1,0 +1,42 @@
+// Owns what each interface is for. Pure: the interfaces and routes are arguments.
+import type { DefaultRoute, Link } from '@qubes-qos/core/links';
+
+/**
+ * - `client`: a vif, behind which a qube is;
+ * - `line`: the uplink whose other end is the bottleneck, shaped when its rate is known;
+ * - `uplink`: another interface that leads towards the Internet.
+ */
+export type Role = 'client' | 'line' | 'uplink';
+
+/** Groups that Qubes gives: vif-route-qubes and setup-ip of core-agent-linux. */
+const GROUP_CLIENT = 2;
+const GROUP_UPLINK = 1;
+
+/** Kinds of link that carry what another uplink carries again, encrypted. */
+const TUNNEL_KINDS = new Set(['wireguard', 'tun', 'amneziawg', 'ovpn', 'ppp']);
+
+/** The role of every interface that has one. */
+export function rolesOf(links: readonly Link[], routes: readonly DefaultRoute[]): Map<string, Role> {
+  const routed = new Set(routes.map(({ dev }) => dev));
+  const clients = links.filter(({ group }) => group === GROUP_CLIENT);
+  const uplinks = links.filter((link) => isUplink(link, routed));
+  const lines = linesOf(uplinks);
+  return new Map<string, Role>([
+    ...clients.map(({ ifname }): [string, Role] => [ifname, 'client']),
+    ...uplinks.map((link): [string, Role] => [link.ifname, lines.includes(link) ? 'line' : 'uplink']),
+  ]);
+}
+
+function isUplink(link: Link, routed: ReadonlySet<string>): boolean {
+  if (link.group === GROUP_UPLINK) return true;
+  return link.group === 0 && link.ifname !== 'lo' && link.kind !== 'ifb' && routed.has(link.ifname);
+}
+
+// A tunnel is shaped rather than the interface that carries it: only inside the tunnel are the classes visible
+// (WireGuard clears the outer DSCP). Without one, a NIC is nearer to the bottleneck than Xen's link to the NetVM.
+function linesOf(uplinks: readonly Link[]): readonly Link[] {
+  const tunnels = uplinks.filter(({ kind }) => kind !== undefined && TUNNEL_KINDS.has(kind));
+  if (tunnels.length > 0) return tunnels;
+  const nics = uplinks.filter(({ group }) => group === 0);
+  return nics.length > 0 ? nics : uplinks;
+}

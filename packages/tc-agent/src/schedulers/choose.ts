@@ -1,0 +1,28 @@
+// Owns the order of preference among the schedulers, best first.
+import type { QdiscKind } from '@qubes-qos/core/tc/model';
+import { etsBands, prioBands } from './bands.js';
+import { htbEtsCake, htbEtsFqCodel } from './htb-ets.js';
+import { htbCake, htbFqCodel } from './htb.js';
+import type { Scheduler } from './scheduler.js';
+
+const SHAPING: readonly Scheduler[] = [htbEtsCake, htbEtsFqCodel, htbCake, htbFqCodel];
+const BANDS: readonly Scheduler[] = [etsBands, prioBands];
+
+/** A scheduler, and which kinds a better one would have needed. */
+export interface Choice {
+  readonly scheduler: Scheduler;
+  readonly lacking: readonly QdiscKind[];
+}
+
+/**
+ * The best scheduler that needs none of the missing kinds; undefined when the kernel can do none of them.
+ * @param shaped - true when the rate is known. A kernel that cannot shape still gets bands.
+ */
+export function chooseScheduler(shaped: boolean, missing: ReadonlySet<QdiscKind>): Choice | undefined {
+  const candidates = shaped ? [...SHAPING, ...BANDS] : BANDS;
+  const scheduler = candidates.find(({ needs }) => needs.every((kind) => !missing.has(kind)));
+  if (!scheduler) return undefined;
+  const better = candidates.slice(0, candidates.indexOf(scheduler));
+  const lacking = new Set(better.flatMap(({ needs }) => needs).filter((kind) => missing.has(kind)));
+  return { scheduler, lacking: [...lacking] };
+}

@@ -1,0 +1,39 @@
+// Owns the leaf qdiscs: what holds the packets of one class.
+import type { CakeOptions, FqCodelOptions } from '@qubes-qos/core/tc/model';
+import { frameBytes, leafMemory, type TreeInput } from './scheduler.js';
+
+/** CoDel's defaults (RFC 8290), microseconds. */
+const TARGET = 5_000;
+const INTERVAL = 100_000;
+/** What a leaf without shaping may hold, bytes: a client that does not read must not fill the NetVM's memory. */
+const UNSHAPED_MEMORY = 4_000_000;
+const FLOWS = 1024;
+/** Fewer on a vif, which carries one qube: 16 KB of tables instead of 64 in each of five leaves. */
+const UNSHAPED_FLOWS = 256;
+
+/** Splits GSO packets, which HTB would release in one burst (+1.2 ms at 10 Mbit/s), and isolates flows. */
+export function cakeLeaf(input: TreeInput): CakeOptions {
+  return { kind: 'cake', memlimit: input.rate === undefined ? UNSHAPED_MEMORY : leafMemory(input.rate) };
+}
+
+/** Isolates flows; for kernels without cake, and where nothing is shaped and GSO packets had better stay whole. */
+export function fqCodelLeaf(input: TreeInput): FqCodelOptions {
+  if (input.rate === undefined) {
+    return {
+      kind: 'fq_codel',
+      flows: UNSHAPED_FLOWS,
+      memoryLimit: UNSHAPED_MEMORY,
+      target: TARGET,
+      interval: INTERVAL,
+    };
+  }
+  // Below 4 Mbit/s a frame and a half takes longer than 5 ms, and CoDel would drop almost everything.
+  const target = Math.max(TARGET, Math.round((1.5 * frameBytes(input) * 8 * 1e6) / input.rate));
+  return {
+    kind: 'fq_codel',
+    flows: FLOWS,
+    memoryLimit: leafMemory(input.rate),
+    target,
+    interval: INTERVAL + target - TARGET,
+  };
+}

@@ -1,0 +1,90 @@
+// Owns the comparison of what should be with what is, for `status` and `check`.
+import { CLASSES, type ClassName } from '@qubes-qos/core/classes';
+import type { TcConfig } from '@qubes-qos/core/tc-config';
+import { diffTc } from '@qubes-qos/core/tc/diff';
+import type { Observed, QdiscKind } from '@qubes-qos/core/tc/model';
+import { readBandCounters } from '@qubes-qos/core/tc/read';
+import { observeNetwork } from '@qubes-qos/host/links';
+import { observeCounters, observeTc } from '@qubes-qos/host/tc';
+import { planTc, type DevicePlan } from './plan.js';
+import type { Role } from './roles.js';
+
+/** Counters of one class on one interface since its tree was built. */
+export interface ClassStatus {
+  readonly class: ClassName;
+  readonly packets: number;
+  readonly bytes: number;
+  readonly drops: number;
+  readonly backlog: number;
+}
+
+export interface DeviceStatus {
+  readonly interface: string;
+  readonly role: Role;
+  /** Scheduler that belongs there. */
+  readonly scheduler: string;
+  /** Bits per second after which the shaper holds packets back; null without one. */
+  readonly rate: number | null;
+  /** True when the kernel has exactly that. */
+  readonly inForce: boolean;
+  readonly notes: readonly string[];
+  readonly classes: readonly ClassStatus[];
+}
+
+/** What `status --json` prints. */
+export interface Status {
+  readonly version: 1;
+  readonly interfaces: readonly DeviceStatus[];
+  readonly problems: readonly string[];
+}
+
+/** Compares every interface that has a role. */
+export async function readStatus(
+  config: TcConfig,
+  missing: ReadonlySet<QdiscKind>,
+  problems: readonly string[],
+): Promise<Status> {
+  const network = await observeNetwork();
+  const plans = planTc({ ...network, config, missing }).filter(({ role }) => role !== undefined);
+  const observed = await observeTc(plans.map(({ link }) => link.ifname));
+  const counters = await observeCounters();
+  return {
+    version: 1,
+    interfaces: plans.flatMap((plan) => deviceStatus(plan, observed.get(plan.link.ifname), counters, config)),
+    problems,
+  };
+}
+
+function deviceStatus(
+  { link, role, tree, scheduler, rate, notes }: DevicePlan,
+  observed: Observed | undefined,
+  counters: unknown,
+  config: TcConfig,
+): DeviceStatus[] {
+  if (!role || !observed) return [];
+  const isForeign = observed.state === 'foreign' && tree !== undefined;
+  const { ops } = diffTc(link.ifname, tree, observed, { takeover: config.takeover.value });
+  return [
+    {
+      interface: link.ifname,
+      role,
+      scheduler,
+      rate: rate ?? null,
+      inForce: ops.length === 0 && !isForeign,
+      notes: isForeign
+        ? [...notes, `its root qdisc ${observed.kind} ${observed.handle} is somebody else's`]
+        : notes,
+      classes: observed.state === 'ours' ? classStatus(counters, link.ifname) : [],
+    },
+  ];
+}
+
+function classStatus(counters: unknown, ifname: string): ClassStatus[] {
+  const bands = readBandCounters(counters, ifname);
+  return CLASSES.flatMap(({ name, rank }) => {
+    const band = bands.find((one) => one.rank === rank);
+    if (!band) return [];
+    const { packets, bytes, drops, backlog } = band;
+    return [{ class: name, packets, bytes, drops, backlog }];
+  });
+}

@@ -1,0 +1,42 @@
+// Owns what people read: the same result objects that --json prints, as text. Pure.
+import { formatRate, type BitsPerSecond } from '@qubes-qos/core/rate';
+import type { TcConfig } from '@qubes-qos/core/tc-config';
+import type { DeviceStatus, Status } from './status.js';
+
+/** The text of `status`. */
+export function statusText({ interfaces, problems }: Status): string {
+  const blocks = interfaces.map(deviceText);
+  const shown = blocks.length === 0 ? ['no uplink and no vif: nothing to do'] : blocks;
+  return [...shown, ...problems.map((problem) => `problem: ${problem}`)].join('\n');
+}
+
+function deviceText(device: DeviceStatus): string {
+  const rate = device.rate === null ? '' : ` at ${formatRate(device.rate as BitsPerSecond)}`;
+  const state = device.inForce ? 'in force' : 'NOT in force';
+  const lines = [`${device.interface} (${device.role}): ${device.scheduler}${rate}, ${state}`];
+  lines.push(...device.notes.map((note) => `  ${note}`));
+  if (device.classes.length > 0) {
+    lines.push(row(['class', 'packets', 'bytes', 'dropped', 'waiting']));
+    lines.push(
+      ...device.classes.map((one) =>
+        row([one.class, one.packets, one.bytes, one.drops, one.backlog].map(String)),
+      ),
+    );
+  }
+  return lines.join('\n');
+}
+
+function row([name = '', ...numbers]: readonly string[]): string {
+  return `  ${name.padEnd(6)}${numbers.map((number) => number.padStart(12)).join('')}`;
+}
+
+/** One comment line for each setting: its value and where it is from. */
+export function settingsText(config: TcConfig): string[] {
+  const line = Object.entries(config.line).map(([key, { value, source }]) => {
+    const shown =
+      key === 'use' ? `${value} %` : typeof value === 'number' ? formatRate(value as BitsPerSecond) : value;
+    return `# ${key} = ${shown} (${source})`;
+  });
+  const interfaces = [...config.interfaces].map(([name, { source }]) => `# [interface.${name}] (${source})`);
+  return [...line, ...interfaces, `# takeover = ${config.takeover.value} (${config.takeover.source})`];
+}
