@@ -1,0 +1,62 @@
+// Owns what is put into the guest: the guest program as one file, and the built programs of the suite.
+import { existsSync } from 'node:fs';
+import { readdir, readFile } from 'node:fs/promises';
+import { build } from 'esbuild';
+import type { ArchiveFile } from './cpio.js';
+import { inRepository } from './paths.js';
+
+const GUEST = 'test/lab/guest';
+
+/** The programs as scripts/bundle.mjs builds them, by name in dist/. */
+const PROGRAMS = ['qubes-qos-mangle', 'qubes-qos-tc', 'qvm-qos'] as const;
+
+/** The files of checks, without extension and in order of name: those of plain guests, or those that need systemd. */
+export async function checkFiles(mode: 'plain' | 'systemd'): Promise<string[]> {
+  const directory = inRepository(GUEST, mode === 'plain' ? 'checks' : 'checks-systemd');
+  if (!existsSync(directory)) return [];
+  return (await readdir(directory))
+    .filter((name) => name.endsWith('.ts'))
+    .map((name) => name.slice(0, -3))
+    .sort();
+}
+
+/** The path of a file of checks. */
+export function checkPath(mode: 'plain' | 'systemd', name: string): string {
+  return inRepository(GUEST, mode === 'plain' ? 'checks' : 'checks-systemd', `${name}.ts`);
+}
+
+/** Everything one run puts into the guest: the guest program with these files of checks in it, traffic, and the suite. */
+export async function guestFiles(checks: readonly string[]): Promise<Record<string, ArchiveFile>> {
+  const imports = [...checks, inRepository(GUEST, 'main.ts')].map(
+    (path) => `import ${JSON.stringify(path)};`,
+  );
+  const result = await build({
+    stdin: { contents: imports.join('\n'), resolveDir: inRepository(), loader: 'ts' },
+    bundle: true,
+    platform: 'node',
+    target: 'node20',
+    format: 'cjs',
+    write: false,
+    define: { QUBES_QOS_VERSION: '"lab"' },
+    logLevel: 'warning',
+  });
+  return {
+    '/lab/guest.cjs': { content: result.outputFiles[0]!.contents },
+    ...(await suiteFiles()),
+  };
+}
+
+/** A program that is not built is not there: the check that asks for it says so. */
+async function suiteFiles(): Promise<Record<string, ArchiveFile>> {
+  const built = PROGRAMS.filter((name) => existsSync(inRepository('dist', name)));
+  const files = await Promise.all(
+    built.map(
+      async (name) =>
+        [
+          `/usr/bin/${name}`,
+          { content: await readFile(inRepository('dist', name)), executable: true },
+        ] as const,
+    ),
+  );
+  return Object.fromEntries(files);
+}
