@@ -1,0 +1,65 @@
+// Owns what an nft table is to us: plain data, comparable, the same for desired and observed.
+// A new match or statement is one more member of NftExpression; render.ts and read.ts then do not compile without it.
+
+/** Address families of the tables that we own (design.md 3.4). */
+export type NftFamily = 'inet' | 'netdev';
+
+/** Names one table. */
+export interface TableId {
+  readonly family: NftFamily;
+  readonly name: string;
+}
+
+/** A table with all that is in it. */
+export interface NftTable {
+  readonly id: TableId;
+  readonly chains: readonly NftChain[];
+  /** What is in the table and has no place in this model, as JSON; a desired table has none. */
+  readonly foreign: readonly string[];
+}
+
+/** A chain; without `base` it is reached only by jumps. */
+export interface NftChain {
+  readonly name: string;
+  readonly base?: NftBase;
+  readonly rules: readonly NftRule[];
+}
+
+/** Where a base chain is hooked in. */
+export interface NftBase {
+  readonly type: string;
+  readonly hook: string;
+  readonly priority: number;
+  readonly policy: 'accept' | 'drop';
+  /** The device of a netdev chain. */
+  readonly device?: string;
+}
+
+/** Matches and statements, in the order in which the kernel runs them. */
+export interface NftRule {
+  readonly expressions: readonly NftExpression[];
+  readonly comment?: string;
+}
+
+/** One match or statement. */
+export type NftExpression =
+  /** A property of the packet: its interface, group, owner. */
+  | {
+      readonly kind: 'meta';
+      readonly key: MetaKey;
+      readonly op: '==' | '!=';
+      readonly value: string | number;
+    }
+  /** Writes the DSCP, 0-63; the two ECN bits stay. A rule matches only packets of its own address family. */
+  | { readonly kind: 'set-dscp'; readonly family: 'ip' | 'ip6'; readonly dscp: number }
+  | { readonly kind: 'verdict'; readonly verdict: Verdict }
+  /** What the kernel has and this model has not, as JSON. */
+  | { readonly kind: 'foreign'; readonly json: string };
+
+/** The packet properties that a rule may match. */
+export const META_KEYS = ['oif', 'iifgroup'] as const;
+export type MetaKey = (typeof META_KEYS)[number];
+
+/** How a rule may end the walk through its chain. */
+export const VERDICTS = ['accept', 'drop', 'return'] as const;
+export type Verdict = (typeof VERDICTS)[number];

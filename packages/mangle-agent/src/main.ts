@@ -1,0 +1,103 @@
+// Owns the command line of qubes-qos-mangle: arguments, output and exit codes.
+import { Command, CommanderError } from 'commander';
+import { exitCodeOf, messageOf, QosError } from '@qubes-qos/core/errors';
+import { renderNft } from '@qubes-qos/core/nft/render';
+import { parseClassPolicy } from '@qubes-qos/core/policy';
+import { log } from '@qubes-qos/host/journal';
+import { checkScript, convergeTable } from '@qubes-qos/host/nft';
+import { withQubesDb } from '@qubes-qos/host/qubesdb/client';
+import { VERSION } from '@qubes-qos/host/version';
+import { enforce, POLICY_PATH, validPolicyOf } from './enforce.js';
+import { MANGLE_TABLE, planMangle } from './plan.js';
+import { gatherStatus, renderStatus } from './status.js';
+import { watchPolicy } from './watch.js';
+
+interface ShowOptions {
+  readonly json?: true;
+}
+
+const NAME = 'qubes-qos-mangle';
+
+void main(process.argv);
+
+async function main(argv: readonly string[]): Promise<void> {
+  try {
+    await program().parseAsync([...argv]);
+  } catch (error) {
+    if (error instanceof CommanderError) {
+      process.exitCode = error.exitCode === 0 ? 0 : 2;
+      return;
+    }
+    log('error', `${NAME}: error: ${messageOf(error)}`);
+    process.exitCode = exitCodeOf(error);
+  }
+}
+
+function program(): Command {
+  const json = ['--json', 'print JSON, with a version field'] as const;
+  const root = new Command(NAME)
+    .description("Give this qube's traffic the class that dom0 chose (vm-config.dscp).")
+    .version(VERSION)
+    .exitOverride();
+  root.command('apply').description('put the policy in force once').action(apply);
+  root.command('watch').description('put it in force, again at every change').action(watchPolicy);
+  root
+    .command('print')
+    .description('show the nft script, change nothing')
+    .option(...json)
+    .action(print);
+  root
+    .command('check')
+    .description("run the script through nft's dry run")
+    .option(...json)
+    .action(check);
+  root
+    .command('status')
+    .description('show the policy and what is in force')
+    .option(...json)
+    .action(status);
+  root.command('cleanup').description('remove what this program put in force').action(cleanup);
+  return root;
+}
+
+async function apply(): Promise<void> {
+  const { policy } = await enforce(await withQubesDb((db) => db.read(POLICY_PATH)));
+  if (policy.state === 'invalid') process.exitCode = 1;
+}
+
+async function print({ json }: ShowOptions): Promise<void> {
+  const script = await scriptOfPolicy();
+  process.stdout.write(json ? jsonLine({ version: 1, script }) : script);
+}
+
+async function check({ json }: ShowOptions): Promise<void> {
+  await checkScript(await scriptOfPolicy());
+  process.stdout.write(json ? jsonLine({ version: 1, accepted: true }) : 'nft accepts the script\n');
+}
+
+async function status({ json }: ShowOptions): Promise<void> {
+  const gathered = await gatherStatus();
+  process.stdout.write(json ? jsonLine(gathered) : renderStatus(gathered));
+  if (gathered.policy === null || gathered.inForce === null) process.exitCode = 1;
+}
+
+async function cleanup(): Promise<void> {
+  const isChanged = await convergeTable(MANGLE_TABLE, undefined);
+  log('info', isChanged ? 'our nft table is removed: no marks' : 'our nft table was not there: no marks');
+}
+
+/** The whole script of the policy, whatever is in force now: it replaces or removes the table. */
+async function scriptOfPolicy(): Promise<string> {
+  const policy = parseClassPolicy(await withQubesDb((db) => db.read(POLICY_PATH)));
+  const valid = validPolicyOf(policy);
+  if (valid === undefined) {
+    const reason = policy.state === 'invalid' ? policy.reason : '';
+    throw new QosError('policy', `${POLICY_PATH} is invalid, ${reason}; there is no script for it.`);
+  }
+  const table = planMangle(valid);
+  return renderNft([table ? { op: 'replace', table } : { op: 'delete', id: MANGLE_TABLE }]);
+}
+
+function jsonLine(value: unknown): string {
+  return `${JSON.stringify(value)}\n`;
+}
