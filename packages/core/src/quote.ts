@@ -7,7 +7,7 @@ const SHOWN_CHARACTERS = 60;
  * written as \xNN (\u{N} above one byte), cut after 60 characters with the full length named.
  */
 export function quote(text: string): string {
-  const characters = [...text];
+  const characters = Array.from(text);
   const shown = characters.slice(0, SHOWN_CHARACTERS).map(escapeCharacter).join('');
   const rest = characters.length > SHOWN_CHARACTERS ? `… (${characters.length} characters)` : '';
   return `"${shown}${rest}"`;

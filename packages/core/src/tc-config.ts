@@ -1,7 +1,7 @@
 // Owns the settings of the tc agent: defaults, then files, then dom0's word; each value remembers where it is from.
 import * as z from 'zod/mini';
 import { messageOf, QosError } from './errors.js';
-import { quote } from './quote.js';
+import { describeIssues } from './issues.js';
 import { parseLineRate, parseUplinkPolicy, type LineRate } from './uplink-policy.js';
 import { VM_CONFIG, VM_CONFIG_FEATURE_PREFIX } from './vm-config.js';
 
@@ -52,7 +52,7 @@ const FILE = z.strictObject({
   takeover: z.exactOptional(z.boolean()),
   line: z.exactOptional(LINE),
   interface: z.exactOptional(
-    z.record(z.string().check(z.regex(/^[^\s/]{1,15}$/, 'no interface name')), LINE),
+    z.record(z.string().check(z.regex(/^[^\s/]{1,15}$/, 'the name of an interface')), LINE),
   ),
 });
 
@@ -66,15 +66,8 @@ export type FileSettings = z.infer<typeof FILE>;
 export function parseFileSettings(source: string, toml: unknown): FileSettings {
   const result = z.safeParse(FILE, toml);
   if (result.success) return result.data;
-  const faults = result.error.issues.map((issue) => {
-    const key = issue.path.map(String).join('.');
-    if (issue.code === 'unrecognized_keys') {
-      const where = key === '' ? 'the file' : `[${key}]`;
-      return `unknown key ${issue.keys.map(quote).join(', ')} in ${where}`;
-    }
-    return `${key}: ${issue.message}`;
-  });
-  throw new QosError('config', `${source}: ${faults.join('; ')}; the last good settings stay in force.`);
+  const faults = describeIssues(result.error.issues, toml);
+  throw new QosError('config', `${source}: ${faults}; the last good settings stay in force.`);
 }
 
 const DEFAULT_USE_PERCENT = 95;
@@ -102,7 +95,10 @@ export function mergeConfig(
   return {
     line: Object.fromEntries(
       layers.flatMap((layer) =>
-        Object.entries(layer.line).map(([key, value]) => [key, { value, source: layer.source }]),
+        Object.entries<number | string>({ ...layer.line }).map(([key, value]) => [
+          key,
+          { value, source: layer.source },
+        ]),
       ),
     ),
     interfaces: new Map(

@@ -122,25 +122,24 @@ function readFilter(
   side: Side,
   strange: string[],
 ): DscpFilter[] {
-  const options = json.options;
+  const { fh = ':', flowid = '', match } = json.options ?? {};
   // The first rows of a preference announce it and its hash table; they are not filters.
-  if (json.kind === 'u32' && (options?.fh ?? ':').endsWith(':')) return [];
+  if (json.kind === 'u32' && fh.endsWith(':')) return [];
   const family = familyOf(json.protocol, json.pref);
-  const index = /^(\w+)::(\w+)$/.exec(options?.fh ?? '');
-  const dscp = family && options?.match ? dscpOf(family, options.match) : undefined;
-  if (
-    !family ||
-    dscp === undefined ||
-    !index ||
-    index[1] !== FILTER_FAMILY[family].table ||
-    !options?.flowid
-  ) {
-    strange.push(`filter ${json.kind} ${json.protocol} pref ${json.pref} ${options?.fh ?? ''}`.trimEnd());
+  const [, table, index = ''] = /^(\w+)::(\w+)$/.exec(fh) ?? [];
+  const dscp = family && match ? dscpOf(family, match) : undefined;
+  if (!family || table !== FILTER_FAMILY[family].table || dscp === undefined) {
+    strange.push(`filter ${json.kind} ${json.protocol} pref ${json.pref} ${fh}`);
     return [];
   }
-  const flowid = offSide(options.flowid, side);
   return [
-    { parent: offSide(parent, side), family, dscp, flowid, index: Number.parseInt(index[2] ?? '', 16) },
+    {
+      parent: offSide(parent, side),
+      family,
+      dscp,
+      flowid: offSide(flowid, side),
+      index: Number.parseInt(index, 16),
+    },
   ];
 }
 

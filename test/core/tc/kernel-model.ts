@@ -1,0 +1,137 @@
+// A kernel that holds one device in memory and refuses what the real one refuses; the lab proves the same on a real one.
+import { onSide } from '@qubes-qos/core/tc/handles';
+import type {
+  DeviceOps,
+  DscpFilter,
+  HtbClass,
+  Observed,
+  Op,
+  Qdisc,
+  Side,
+  Tree,
+} from '@qubes-qos/core/tc/model';
+import { offSide, sideOfRoot } from '@qubes-qos/core/tc/handles';
+
+/** The device, with handles as the kernel has them. */
+export class KernelModel {
+  root: 'default' | 'foreign' | 'ours' = 'default';
+  qdiscs = new Map<string, Qdisc>();
+  classes = new Map<string, HtbClass>();
+  filters = new Map<string, DscpFilter>();
+
+  run({ side, ops }: DeviceOps): void {
+    for (const op of ops) this.#runOp(op, side);
+  }
+
+  observe(): Observed {
+    if (this.root === 'default') return { state: 'default' };
+    const rootHandle = [...this.qdiscs.values()].find(({ parent }) => parent === 'root')?.handle ?? '8001:';
+    const side = sideOfRoot(rootHandle);
+    if (this.root === 'foreign' || !side) return { state: 'foreign', kind: 'tbf', handle: rootHandle };
+    const off = (handle: string) => offSide(handle, side);
+    const tree: Tree = {
+      qdiscs: [...this.qdiscs.values()].map((one) => ({
+        ...one,
+        handle: off(one.handle),
+        parent: one.parent === 'root' ? 'root' : off(one.parent),
+      })),
+      classes: [...this.classes.values()].map((one) => ({
+        ...one,
+        classid: off(one.classid),
+        parent: off(one.parent),
+      })),
+      filters: [...this.filters.values()].map((one) => ({
+        ...one,
+        parent: off(one.parent),
+        flowid: off(one.flowid),
+      })),
+    };
+    return { state: 'ours', side, tree, strange: [] };
+  }
+
+  /** What an administrator might do. */
+  setForeign(): void {
+    this.#clear();
+    this.root = 'foreign';
+  }
+
+  #runOp(op: Op, side: Side): void {
+    switch (op.op) {
+      case 'delete-root':
+        if (this.root === 'default') throw new Error('Cannot delete qdisc with handle of zero.');
+        this.#clear();
+        this.root = 'default';
+        return;
+      case 'replace-qdisc':
+        this.#replaceQdisc({
+          ...op.qdisc,
+          handle: onSide(op.qdisc.handle, side),
+          parent: op.qdisc.parent === 'root' ? 'root' : onSide(op.qdisc.parent, side),
+        });
+        return;
+      case 'replace-class':
+        this.#replaceClass({
+          ...op.htbClass,
+          classid: onSide(op.htbClass.classid, side),
+          parent: onSide(op.htbClass.parent, side),
+        });
+        return;
+      case 'replace-filter':
+        this.#replaceFilter({
+          ...op.filter,
+          parent: onSide(op.filter.parent, side),
+          flowid: onSide(op.filter.flowid, side),
+        });
+    }
+  }
+
+  #replaceQdisc(qdisc: Qdisc): void {
+    const existing = this.qdiscs.get(qdisc.handle);
+    if (existing) {
+      if (existing.options.kind !== qdisc.options.kind) throw new Error('Invalid qdisc name');
+      if (qdisc.options.kind === 'htb') throw new Error('Change operation not supported by specified qdisc.');
+      if (existing.parent !== qdisc.parent)
+        throw new Error('Cannot move an existing qdisc to a different parent.');
+      const isFlows =
+        existing.options.kind === 'fq_codel' &&
+        qdisc.options.kind === 'fq_codel' &&
+        existing.options.flows !== qdisc.options.flows;
+      if (isFlows) throw new Error('fq_codel: flows cannot be changed');
+    } else if (qdisc.parent === 'root') {
+      this.#clear();
+      this.root = 'ours';
+    } else if (!this.#hasParent(qdisc.parent)) {
+      throw new Error('Failed to find specified qdisc.');
+    } else if ([...this.qdiscs.values()].some(({ parent }) => parent === qdisc.parent)) {
+      throw new Error('a test of ours never grafts over another leaf');
+    }
+    this.qdiscs.set(qdisc.handle, qdisc);
+  }
+
+  #hasParent(classid: string): boolean {
+    const owner = this.qdiscs.get(`${classid.split(':')[0] ?? ''}:`)?.options;
+    if (owner?.kind === 'htb') return this.classes.has(classid);
+    return owner?.kind === 'ets' || owner?.kind === 'prio';
+  }
+
+  #replaceClass(htbClass: HtbClass): void {
+    if (!this.qdiscs.has(htbClass.parent) && !this.classes.has(htbClass.parent)) {
+      throw new Error('Specified qdisc not found.');
+    }
+    this.classes.set(htbClass.classid, htbClass);
+  }
+
+  #replaceFilter(filter: DscpFilter): void {
+    if (!this.qdiscs.has(filter.parent)) throw new Error('Parent Qdisc does not exist.');
+    const key = `${filter.parent} ${filter.family} ${filter.index}`;
+    // u32 keeps the match of a filter that exists.
+    const dscp = this.filters.get(key)?.dscp ?? filter.dscp;
+    this.filters.set(key, { ...filter, dscp });
+  }
+
+  #clear(): void {
+    this.qdiscs.clear();
+    this.classes.clear();
+    this.filters.clear();
+  }
+}

@@ -1,0 +1,17 @@
+// The trees of every scheduler, for golden scripts, read-back tests and the lab.
+import { bitsPerSecond } from '@qubes-qos/core/rate';
+import type { Tree } from '@qubes-qos/core/tc/model';
+import { etsBands, prioBands } from '@qubes-qos/tc-agent/schedulers/bands';
+import { htbEtsCake, htbEtsFqCodel } from '@qubes-qos/tc-agent/schedulers/htb-ets';
+import { htbCake, htbFqCodel } from '@qubes-qos/tc-agent/schedulers/htb';
+
+/** Name of the golden file -> tree. */
+export const TREES: Readonly<Record<string, Tree>> = {
+  'htb+ets+cake-10mbit': htbEtsCake.build({ rate: bitsPerSecond(9_500_000), mtu: 1500 }),
+  'htb+ets+cake-1gbit': htbEtsCake.build({ rate: bitsPerSecond(950_000_000), mtu: 1500 }),
+  'htb+ets+fq_codel-1mbit': htbEtsFqCodel.build({ rate: bitsPerSecond(950_000), mtu: 1500 }),
+  'htb+cake-10mbit': htbCake.build({ rate: bitsPerSecond(9_500_000), mtu: 1500 }),
+  'htb+fq_codel-10mbit': htbFqCodel.build({ rate: bitsPerSecond(9_500_000), mtu: 1420 }),
+  'ets+fq_codel': etsBands.build({ rate: undefined, mtu: 1500 }),
+  'prio+fq_codel': prioBands.build({ rate: undefined, mtu: 1500 }),
+};
