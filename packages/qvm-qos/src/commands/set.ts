@@ -1,0 +1,57 @@
+// Owns `qvm-qos set` and `qvm-qos unset`: the class of qubes, as the feature vm-config.dscp.
+import { classNameList, isClassName, type ClassName } from '@qubes-qos/core/classes';
+import { messageOf, QosError } from '@qubes-qos/core/errors';
+import { quote } from '@qubes-qos/core/quote';
+import { VM_CONFIG } from '@qubes-qos/core/vm-config';
+import { adviseOnClass } from '../advice.js';
+import { inParallel } from '../in-parallel.js';
+import { listQubes, removeVmConfig, setVmConfig, type AdminCall, type ListedQube } from '../qubesd/admin.js';
+import type { ChangeResult, QubeChange } from '../results.js';
+import { assertSelection, selectQubes, type Selection } from '../select-qubes.js';
+
+/** The last word is the class, the ones before it name qubes. @throws QosError('usage') */
+export function splitClass(words: readonly string[]): { names: string[]; className: ClassName } {
+  const names = words.slice(0, -1);
+  const last = words.at(-1);
+  if (last === undefined) throw new QosError('usage', 'the following arguments are required: VM, CLASS');
+  if (isClassName(last)) return { names, className: last };
+  const swapped = words.find(isClassName);
+  const advice = swapped === undefined ? '' : `; the class comes last, as in: qvm-qos set work ${swapped}`;
+  throw new QosError('usage', `unknown class ${quote(last)}: expected ${classNameList()}${advice}`);
+}
+
+/** Gives every qube the class. All names are checked before the first is changed; then each is tried. */
+export async function setClass(
+  call: AdminCall,
+  selection: Selection,
+  className: ClassName,
+): Promise<ChangeResult> {
+  assertSelection(selection);
+  const qubes = selectQubes(await listQubes(call), selection);
+  const changes = await change(qubes, ({ name }) => setVmConfig(call, name, VM_CONFIG.dscp, className));
+  const changed = qubes.filter((_, index) => changes[index]?.done === true);
+  const advice = await adviseOnClass(call, changed);
+  return { command: 'set', class: className, qubes: changes, ...advice };
+}
+
+/** Takes the class from every qube; one that has none is done already. */
+export async function unsetClass(call: AdminCall, selection: Selection): Promise<ChangeResult> {
+  assertSelection(selection);
+  const qubes = selectQubes(await listQubes(call), selection);
+  const changes = await change(qubes, ({ name }) => removeVmConfig(call, name, VM_CONFIG.dscp));
+  return { command: 'unset', class: null, qubes: changes, warnings: [], notes: [] };
+}
+
+async function change(
+  qubes: readonly ListedQube[],
+  action: (qube: ListedQube) => Promise<unknown>,
+): Promise<QubeChange[]> {
+  return inParallel(qubes, async (qube) => {
+    try {
+      await action(qube);
+      return { qube: qube.name, done: true, error: null };
+    } catch (error) {
+      return { qube: qube.name, done: false, error: messageOf(error) };
+    }
+  });
+}

@@ -1,0 +1,119 @@
+// Owns `qvm-qos uplink`: the rate of a NetVM's line, as the feature vm-config.qos-uplink.
+import { messageOf, QosError } from '@qubes-qos/core/errors';
+import {
+  formatLineRate,
+  formatUplinkPolicy,
+  parseLineRate,
+  parseUplinkPolicy,
+  type LineRate,
+  type UplinkPolicy,
+} from '@qubes-qos/core/uplink-policy';
+import { VM_CONFIG } from '@qubes-qos/core/vm-config';
+import {
+  getVmConfig,
+  listQubes,
+  providesNetwork,
+  removeVmConfig,
+  setVmConfig,
+  type AdminCall,
+  type ListedQube,
+} from '../qubesd/admin.js';
+import type { UplinkResult } from '../results.js';
+import { find } from '../select-qubes.js';
+
+/** What the user asked for; nothing at all shows what is set. */
+export interface UplinkOptions {
+  readonly up?: string;
+  readonly down?: string;
+  readonly none?: boolean;
+}
+
+/**
+ * Shows, changes or removes the line of a NetVM. What is not named stays as it was.
+ * @throws QosError of kind usage, no-such-domain, or unsupported for a qube that provides no network
+ */
+export async function uplink(call: AdminCall, name: string, options: UplinkOptions): Promise<UplinkResult> {
+  const up = readRate('--up', options.up);
+  const down = readRate('--down', options.down);
+  const isChange = up !== undefined || down !== undefined;
+  if (options.none === true && isChange) {
+    throw new QosError('usage', 'argument --none: not allowed with argument --up or --down');
+  }
+  const netvm = find(await listQubes(call), name);
+  if (!(await providesNetwork(call, name))) {
+    throw new QosError('unsupported', `${name} provides no network: expected a NetVM, such as sys-net.`);
+  }
+  if (options.none === true) {
+    await removeVmConfig(call, name, VM_CONFIG.uplink);
+    return resultOf('remove', netvm, {}, { value: null });
+  }
+  if (!isChange) return show(call, netvm);
+  return change(call, netvm, {
+    ...(up === undefined ? {} : { up }),
+    ...(down === undefined ? {} : { down }),
+  });
+}
+
+function readRate(option: string, text: string | undefined): LineRate | undefined {
+  if (text === undefined) return undefined;
+  try {
+    return parseLineRate(text);
+  } catch (error) {
+    throw new QosError('usage', `argument ${option}: ${messageOf(error)}`, { cause: error });
+  }
+}
+
+async function show(call: AdminCall, netvm: ListedQube): Promise<UplinkResult> {
+  const value = await getVmConfig(call, netvm.name, VM_CONFIG.uplink);
+  if (value === undefined) return resultOf('show', netvm, {}, { value: null });
+  try {
+    const { policy, warnings } = parseUplinkPolicy(value);
+    return resultOf('show', netvm, policy, { value, warnings });
+  } catch (error) {
+    throw new QosError('policy', `vm-config.${VM_CONFIG.uplink} of ${netvm.name}: ${messageOf(error)}`, {
+      cause: error,
+    });
+  }
+}
+
+async function change(call: AdminCall, netvm: ListedQube, wanted: UplinkPolicy): Promise<UplinkResult> {
+  const before = readBefore(await getVmConfig(call, netvm.name, VM_CONFIG.uplink));
+  const policy = { ...before.policy, ...wanted };
+  const value = formatUplinkPolicy(policy);
+  await setVmConfig(call, netvm.name, VM_CONFIG.uplink, value);
+  return resultOf('set', netvm, policy, { value, warnings: before.warnings });
+}
+
+/** What is kept of the value before; what this version cannot read is not written again, and that is said. */
+function readBefore(value: string | undefined): { policy: UplinkPolicy; warnings: readonly string[] } {
+  try {
+    const { policy, warnings } = parseUplinkPolicy(value ?? '');
+    return { policy, warnings: warnings.map((warning) => `dropped from the value before: ${warning}`) };
+  } catch (error) {
+    return {
+      policy: {},
+      warnings: [`the value before could not be read and is replaced: ${messageOf(error)}`],
+    };
+  }
+}
+
+function resultOf(
+  action: UplinkResult['action'],
+  netvm: ListedQube,
+  policy: UplinkPolicy,
+  { value, warnings = [] }: { readonly value: string | null; readonly warnings?: readonly string[] },
+): UplinkResult {
+  const isLater = action !== 'show' && netvm.state === 'Halted';
+  return {
+    command: 'uplink',
+    action,
+    netvm: netvm.name,
+    value,
+    up: policy.up === undefined ? null : formatLineRate(policy.up),
+    down: policy.down === undefined ? null : formatLineRate(policy.down),
+    scheduler: policy.scheduler ?? null,
+    overhead: policy.overhead ?? null,
+    warnings,
+    notes: isLater ? [`${netvm.name}: halted; it takes effect at the next start.`] : [],
+  };
+}
