@@ -54,6 +54,47 @@ export async function sleep(ms: number): Promise<void> {
   return new Promise((resolve) => setTimeout(resolve, ms));
 }
 
+/** A command that goes on. */
+export interface Background {
+  /** What it has printed so far, both outputs in order of arrival. */
+  output(): string;
+  /** Its exit code, or the signal that ended it; undefined while it runs. */
+  ended(): number | string | undefined;
+  /** Asks it to end (SIGTERM) and waits until it has. */
+  stop(): Promise<void>;
+  /** Waits until it ends by itself. */
+  done(): Promise<void>;
+}
+
+/** Starts a command that goes on until it is stopped. */
+export function start(...argv: string[]): Background {
+  const [file = '', ...args] = argv;
+  const child = spawn(file, args, { stdio: ['ignore', 'pipe', 'pipe'] });
+  let output = '';
+  let ended: number | string | undefined;
+  child.stdout.setEncoding('utf8').on('data', (text: string) => (output += text));
+  child.stderr.setEncoding('utf8').on('data', (text: string) => (output += text));
+  const closed = new Promise<void>((resolve) => {
+    child.once('error', (error) => {
+      ended = error.message;
+      resolve();
+    });
+    child.once('close', (code, signal) => {
+      ended ??= code ?? signal ?? 'unknown';
+      resolve();
+    });
+  });
+  return {
+    output: () => output,
+    ended: () => ended,
+    stop: async () => {
+      child.kill('SIGTERM');
+      await closed;
+    },
+    done: async () => closed,
+  };
+}
+
 async function collect(argv: readonly string[], options: ShOptions): Promise<ShResult> {
   const [file = '', ...args] = argv;
   return new Promise((resolve, reject) => {

@@ -11,6 +11,7 @@ export const PACKAGES = [
   'iputils-ping',
   'kmod',
   'linux-image-amd64',
+  'netbase',
   'nftables',
   'nodejs',
   'procps',

@@ -1,0 +1,68 @@
+// Owns which qubes the little Qubes has, and their addresses: as qubesd gives them, by the number of the qube.
+
+export interface LabQube {
+  readonly name: string;
+  /** Number of the Xen domain: it names the vif in the NetVM and gives the metric of the route. */
+  readonly domid: number;
+  readonly ip: string;
+  readonly ip6: string;
+  /** The MAC of eth0. */
+  readonly mac: string;
+  /** Through which qube it reaches the Internet; undefined for the one with the network card. */
+  readonly netvm: string | undefined;
+  readonly providesNetwork: boolean;
+}
+
+/** In the order in which they start: the NetVM of a qube comes before it. */
+export const QUBES: readonly LabQube[] = [
+  qube('sys-net', 1, 5, undefined, true),
+  qube('sys-firewall', 2, 6, 'sys-net', true),
+  qube('work', 3, 11, 'sys-firewall'),
+  qube('personal', 4, 12, 'sys-firewall'),
+  qube('untrusted', 5, 13, 'sys-firewall'),
+];
+
+/** The network card of sys-net: interface group 0. */
+export const NIC = 'ens6';
+
+/** What is behind the card: the modem in the house, the provider 10 ms away, and a server. */
+export const OUTSIDE = ['modem', 'isp', 'internet'] as const;
+
+/** The addresses of the server. */
+export const SERVER = { ip: '203.0.113.10', ip6: '2001:db8:ff::10' } as const;
+
+/** Every namespace of the lab. */
+export const NAMESPACES: readonly string[] = ['dom0', ...QUBES.map((entry) => entry.name), ...OUTSIDE];
+
+/** A qube of the lab by name. */
+export function labQube(name: string): LabQube {
+  const found = QUBES.find((entry) => entry.name === name);
+  if (found === undefined) {
+    throw new Error(`the lab has no qube ${name}: expected ${QUBES.map((entry) => entry.name).join(', ')}.`);
+  }
+  return found;
+}
+
+/** The name of a client's interface in its NetVM. */
+export function vifName(client: LabQube): string {
+  return `vif${client.domid}.0`;
+}
+
+function qube(
+  name: string,
+  domid: number,
+  number: number,
+  netvm: string | undefined,
+  providesNetwork = false,
+): LabQube {
+  const hex = number.toString(16);
+  return {
+    name,
+    domid,
+    ip: `10.137.0.${number}`,
+    ip6: `fd09:24ef:4179::a89:${hex}`,
+    mac: `00:16:3e:5e:6c:${hex.padStart(2, '0')}`,
+    netvm,
+    providesNetwork,
+  };
+}

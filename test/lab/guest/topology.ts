@@ -1,0 +1,60 @@
+// Owns the little Qubes as a whole: namespaces, line, NetVMs and clients, and the simulators of qubesd and QubesDB.
+import { MachineModel } from '../../sim/machine.js';
+import { QubesDb } from '../../sim/qubesdb.js';
+import { Qubesd } from '../../sim/qubesd.js';
+import { HOME_LINE, makeLine, type Line } from './line.js';
+import { makeNamespaces, runOf } from './namespaces.js';
+import { setUpNetvm } from './netvm.js';
+import { NAMESPACES, QUBES, labQube, type LabQube } from './qubes.js';
+import { startClient } from './vif.js';
+
+/** The running lab. */
+export interface Lab {
+  /** What qubesd serves: change features here as another program in dom0 would. */
+  readonly machine: MachineModel;
+  /** The QubesDB of a running qube. */
+  qubesdb(name: string): QubesDb;
+}
+
+/**
+ * Makes the lab: call it once in a guest. All qubes run; no program of the suite does.
+ * In each qube QubesDB is at /run/qubes/qubesdb.sock, in dom0 qubesd at /var/run/qubesd.sock.
+ */
+export async function startLab(line: Line = HOME_LINE): Promise<Lab> {
+  await makeNamespaces(NAMESPACES);
+  const lab = await startSimulators();
+  await makeLine(line);
+  for (const qube of QUBES) {
+    if (qube.providesNetwork) await setUpNetvm(qube.name);
+    if (qube.netvm !== undefined) await startClient(qube.name);
+  }
+  return lab;
+}
+
+async function startSimulators(): Promise<Lab> {
+  const machine = new MachineModel({ qubes: QUBES.map(describe) });
+  const databases = new Map<string, QubesDb>();
+  for (const { name } of QUBES) {
+    const database = await QubesDb.listen(`${runOf(name)}/qubes`);
+    databases.set(name, database);
+    machine.attachQubesdb(name, database);
+  }
+  await Qubesd.listen(`${runOf('dom0')}/qubesd.sock`, machine);
+  return {
+    machine,
+    qubesdb: (name) => databases.get(labQube(name).name)!,
+  };
+}
+
+function describe(qube: LabQube) {
+  return {
+    name: qube.name,
+    running: true,
+    netvm: qube.netvm ?? null,
+    providesNetwork: qube.providesNetwork,
+    ip: qube.ip,
+    ip6: qube.ip6,
+    xid: qube.domid,
+    qid: qube.domid,
+  };
+}
