@@ -238,7 +238,7 @@ describe('when qubesd does not do it', () => {
     await boot({ intercept: ({ method }) => (method === 'admin.vm.tag.List' ? 'close' : undefined) });
     const { stderr, exitCode } = await dom0.type(['set', 'work', 'ef']);
     expect(exitCode).toBe(0);
-    expect(stderr).toContain('qvm-qos: whether it has an effect on delay is not known: qubesd closed');
+    expect(stderr).toContain('qvm-qos: work: whether it has an effect on delay is not known: qubesd closed');
     expect(dom0.vmConfig('work', 'dscp')).toBe('ef');
   });
 

@@ -17,102 +17,123 @@ export interface Advice {
   readonly notes: readonly string[];
 }
 
+/** What matters of a qube for the effect of its class. */
+export interface Surroundings {
+  readonly qube: ListedQube;
+  readonly isTor: boolean;
+  /** The NetVM at the end of its chain of netvms; undefined for a qube without network. */
+  readonly line: string | undefined;
+  /** What to say about the rate of that NetVM's line; undefined when it has one. */
+  readonly rateNote: string | undefined;
+  /** Why the above is not known. */
+  readonly unknown: string | undefined;
+}
+
 /** Tags that Whonix gives its qubes (qubes-mgmt-salt-dom0-virtual-machines, anon-whonix and sys-whonix). */
 const TOR_TAGS = ['anon-vm', 'anon-gateway'];
 
-/** The end of a chain of netvms, or what keeps it from being known. */
-interface Line {
-  readonly qube: string;
-  /** The NetVM with the line; undefined for a qube without network. */
-  readonly netvm: string | undefined;
+/** Looks around each qube; every NetVM on the way is asked once. Never fails: what cannot be read is said to be unknown. */
+export async function lookAround(call: AdminCall, qubes: readonly ListedQube[]): Promise<Surroundings[]> {
+  const netvmOf = once((name) => getNetvm(call, name));
+  const rateNoteOf = once((netvm) => noteOnRate(call, netvm));
+  return inParallel(qubes, async (qube) => {
+    try {
+      const [tags, line] = await Promise.all([listTags(call, qube.name), findLine(call, qube, netvmOf)]);
+      const isTor = tags.some((tag) => TOR_TAGS.includes(tag));
+      const rateNote = line === undefined ? undefined : await rateNoteOf(line);
+      return { qube, isTor, line, rateNote, unknown: undefined };
+    } catch (error) {
+      return { qube, isTor: false, line: undefined, rateNote: undefined, unknown: messageOf(error) };
+    }
+  });
 }
 
-/** Looks at the qubes whose class was set. What cannot be read becomes a note: the class is set all the same. */
-export async function adviseOnClass(call: AdminCall, qubes: readonly ListedQube[]): Promise<Advice> {
+/** The lines to print; qubes that share a reason share a line. */
+export function adviseOnClass(around: readonly Surroundings[]): Advice {
   const warnings: string[] = [];
   const notes: string[] = [];
-  const templates = qubes.filter(({ klass }) => klass === 'TemplateVM');
-  if (templates.length > 0) {
-    warnings.push(
-      `${namesOf(templates)}: nothing inherits the class of a template; set it on the qubes based on it.`,
+  const add = (
+    to: string[],
+    match: (one: Surroundings) => boolean,
+    text: (names: string[]) => string,
+  ): void => {
+    const names = around.filter(match).map(({ qube }) => qube.name);
+    if (names.length > 0) to.push(`${names.join(', ')}: ${text(names)}`);
+  };
+  add(
+    warnings,
+    isTemplate,
+    () => 'nothing inherits the class of a template; set it on the qubes based on it.',
+  );
+  add(
+    warnings,
+    ({ isTor }) => isTor,
+    (names) =>
+      `used for Tor; a class makes its packets recognisable on their way (fingerprinting). To undo: qvm-qos unset ${names.join(' ')}`,
+  );
+  add(
+    notes,
+    ({ qube }) => qube.state === 'Halted',
+    () => 'halted; it takes effect at the next start.',
+  );
+  const online = around.filter((one) => !isTemplate(one));
+  notes.push(...new Set(online.flatMap(({ rateNote }) => rateNote ?? [])));
+  add(
+    notes,
+    (one) => online.includes(one) && one.line === undefined && one.unknown === undefined,
+    () => 'no netvm; it takes effect when there is one.',
+  );
+  for (const reason of new Set(around.flatMap(({ unknown }) => unknown ?? []))) {
+    add(
+      notes,
+      ({ unknown }) => unknown === reason,
+      () => `whether it has an effect on delay is not known: ${reason}`,
     );
-  }
-  const halted = qubes.filter(({ state }) => state === 'Halted');
-  if (halted.length > 0) notes.push(`${namesOf(halted)}: halted; it takes effect at the next start.`);
-  try {
-    warnings.push(...(await adviseOnTor(call, qubes)));
-    notes.push(
-      ...(await adviseOnLines(
-        call,
-        qubes.filter(({ klass }) => klass !== 'TemplateVM'),
-      )),
-    );
-  } catch (error) {
-    notes.push(`whether it has an effect on delay is not known: ${messageOf(error)}`);
   }
   return { warnings, notes };
 }
 
-async function adviseOnTor(call: AdminCall, qubes: readonly ListedQube[]): Promise<string[]> {
-  const tagged = await inParallel(qubes, async (qube) => {
-    const tags = await listTags(call, qube.name);
-    return tags.some((tag) => TOR_TAGS.includes(tag)) ? [qube] : [];
-  });
-  const tor = tagged.flat();
-  if (tor.length === 0) return [];
-  return [
-    `${namesOf(tor)}: used for Tor; a class makes its packets recognisable on their way (fingerprinting). To undo: qvm-qos unset ${tor.map(({ name }) => name).join(' ')}`,
-  ];
-}
-
-async function adviseOnLines(call: AdminCall, qubes: readonly ListedQube[]): Promise<string[]> {
-  const lines = await findLines(call, qubes);
-  const offline = lines.filter(({ netvm }) => netvm === undefined);
-  const netvms = [...new Set(lines.flatMap(({ netvm }) => netvm ?? []))];
-  const onRates = await inParallel(netvms, (netvm) => adviseOnRate(call, netvm));
-  const notes = onRates.flat();
-  if (offline.length > 0) {
-    notes.push(`${offline.map(({ qube }) => qube).join(', ')}: no netvm; it takes effect when there is one.`);
+/** Follows the netvms to the last; a qube that provides network without having a netvm is its own line. */
+async function findLine(
+  call: AdminCall,
+  { name }: ListedQube,
+  netvmOf: (name: string) => Promise<string | undefined>,
+): Promise<string | undefined> {
+  const chain = [name];
+  for (
+    let next = await netvmOf(name);
+    next !== undefined && !chain.includes(next);
+    next = await netvmOf(next)
+  ) {
+    chain.push(next);
   }
-  return notes;
+  const isOnline = chain.length > 1 || (await providesNetwork(call, name));
+  return isOnline ? chain.at(-1) : undefined;
 }
 
-/** Follows the netvms of each qube to the last; every qube on the way is asked once. */
-async function findLines(call: AdminCall, qubes: readonly ListedQube[]): Promise<Line[]> {
-  const netvms = new Map<string, Promise<string | undefined>>();
-  const netvmOf = (name: string): Promise<string | undefined> => {
-    const known = netvms.get(name) ?? getNetvm(call, name);
-    netvms.set(name, known);
-    return known;
-  };
-  return inParallel(qubes, async ({ name }) => {
-    const chain = [name];
-    for (
-      let next = await netvmOf(name);
-      next !== undefined && !chain.includes(next);
-      next = await netvmOf(next)
-    ) {
-      chain.push(next);
-    }
-    const isOnline = chain.length > 1 || (await providesNetwork(call, name));
-    return { qube: name, netvm: isOnline ? chain.at(-1) : undefined };
-  });
-}
-
-async function adviseOnRate(call: AdminCall, netvm: string): Promise<string[]> {
+async function noteOnRate(call: AdminCall, netvm: string): Promise<string | undefined> {
   const advice = `without a rate for its line there is no effect on delay; type: qvm-qos uplink ${netvm} --up RATE --down RATE`;
   const value = await getVmConfig(call, netvm, VM_CONFIG.uplink);
-  if (value === undefined) return [`${netvm}: ${advice}`];
-  // Only now: the parser of this value is a third of the program's start-up time.
+  if (value === undefined) return `${netvm}: ${advice}`;
+  // Only now: what this loads takes longer than the request.
   const { parseUplinkPolicy } = await import('@qubes-qos/core/uplink-policy');
   try {
     const { up = 'off' } = parseUplinkPolicy(value).policy;
-    return up === 'off' ? [`${netvm}: ${advice}`] : [];
+    return up === 'off' ? `${netvm}: ${advice}` : undefined;
   } catch (error) {
-    return [`${netvm}: vm-config.${VM_CONFIG.uplink} cannot be used (${messageOf(error)}); ${advice}`];
+    return `${netvm}: vm-config.${VM_CONFIG.uplink} cannot be used (${messageOf(error)}); ${advice}`;
   }
 }
 
-function namesOf(qubes: readonly ListedQube[]): string {
-  return qubes.map(({ name }) => name).join(', ');
+function isTemplate({ qube }: Surroundings): boolean {
+  return qube.klass === 'TemplateVM';
+}
+
+function once<Result>(ask: (name: string) => Promise<Result>): (name: string) => Promise<Result> {
+  const asked = new Map<string, Promise<Result>>();
+  return (name) => {
+    const known = asked.get(name) ?? ask(name);
+    asked.set(name, known);
+    return known;
+  };
 }

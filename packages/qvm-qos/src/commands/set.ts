@@ -3,7 +3,7 @@ import { classNameList, isClassName, type ClassName } from '@qubes-qos/core/clas
 import { messageOf, QosError } from '@qubes-qos/core/errors';
 import { quote } from '@qubes-qos/core/quote';
 import { VM_CONFIG } from '@qubes-qos/core/vm-config';
-import { adviseOnClass } from '../advice.js';
+import { adviseOnClass, lookAround } from '../advice.js';
 import { inParallel } from '../in-parallel.js';
 import { listQubes, removeVmConfig, setVmConfig, type AdminCall, type ListedQube } from '../qubesd/admin.js';
 import type { ChangeResult, QubeChange } from '../results.js';
@@ -28,9 +28,11 @@ export async function setClass(
 ): Promise<ChangeResult> {
   assertSelection(selection);
   const qubes = selectQubes(await listQubes(call), selection);
-  const changes = await change(qubes, ({ name }) => setVmConfig(call, name, VM_CONFIG.dscp, className));
-  const changed = qubes.filter((_, index) => changes[index]?.done === true);
-  const advice = await adviseOnClass(call, changed);
+  const [changes, around] = await Promise.all([
+    change(qubes, ({ name }) => setVmConfig(call, name, VM_CONFIG.dscp, className)),
+    lookAround(call, qubes),
+  ]);
+  const advice = adviseOnClass(around.filter((_, index) => changes[index]?.done === true));
   return { command: 'set', class: className, qubes: changes, ...advice };
 }
 
