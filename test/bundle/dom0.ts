@@ -28,7 +28,7 @@ const QUBES: MachineDescription = {
 };
 
 /** What one run of the program left behind. */
-export interface Run {
+interface Run {
   readonly stdout: string;
   readonly stderr: string;
   readonly exitCode: number | null;

@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs';
 import type { MachineDescription } from './machine-types.js';
 
 /** One chunk of a recorded conversation. */
-export interface RecordedExchange {
+interface RecordedExchange {
   readonly dir: string;
   readonly hex?: string;
   readonly eof?: boolean;

@@ -1,7 +1,7 @@
 // Owns the words of the simulated machine: a qube as data, its QubesDB as seen by qubesd, events and faults.
 
 /** The classes of qubes that Qubes 4.3 has. */
-export type QubeClass = 'AdminVM' | 'AppVM' | 'DispVM' | 'StandaloneVM' | 'TemplateVM' | 'RemoteVM';
+type QubeClass = 'AdminVM' | 'AppVM' | 'DispVM' | 'StandaloneVM' | 'TemplateVM' | 'RemoteVM';
 
 /** What qubesd needs of the QubesDB of a running qube; `value` is text, one byte a character. */
 export interface QubesdbWriter {

@@ -10,7 +10,7 @@ import {
 } from './qubesd-properties.js';
 
 /** One request after its framing was taken apart; the payload is text, one byte a character. */
-export interface MethodCall {
+interface MethodCall {
   readonly method: string;
   readonly argument: string;
   readonly destination: Qube;

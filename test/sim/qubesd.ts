@@ -7,7 +7,7 @@ import { callMethod } from './qubesd-methods.js';
 const MAX_REQUEST_BYTES = 65_536;
 
 /** A request as the server understood it; the payload is text, one byte a character. */
-export interface SimulatedRequest {
+interface SimulatedRequest {
   readonly source: string;
   readonly method: string;
   readonly argument: string;

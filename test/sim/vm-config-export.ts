@@ -1,5 +1,5 @@
 // Owns what qubesd writes into the QubesDB of a qube, and the limits at which that fails.
-import type { MachineModel } from './machine.js';
+import type { Qubes } from './machine-qubes.js';
 import { AdminFault, type Qube } from './machine-types.js';
 
 const PREFIX = 'vm-config.';
@@ -8,7 +8,7 @@ const MAX_PATH = 63;
 const MAX_VALUE = 3071;
 
 /** Everything that a qube finds in its QubesDB when it starts, or again after a change of its netvm. */
-export function exportAll(machine: MachineModel, qube: Qube): void {
+export function exportAll(machine: Qubes, qube: Qube): void {
   for (const [path, value] of baseEntries(machine, qube)) write(qube, path, value);
   for (const [feature, value] of qube.features) {
     if (feature.startsWith(PREFIX)) write(qube, pathOf(feature), value);
@@ -40,14 +40,14 @@ export function unexportFeature(qube: Qube, feature: string): void {
 }
 
 /** Tells a NetVM the addresses of the qubes that are configured to use it, halted ones too. */
-export function exportClients(machine: MachineModel, netvm: Qube): void {
+export function exportClients(machine: Qubes, netvm: Qube): void {
   if (netvm.state !== 'Running') return;
   const clients = machine.qubes().filter((qube) => machine.netvmOf(qube) === netvm.name);
   write(netvm, '/connected-ips', joinAddresses(clients.map((qube) => qube.ip)));
   write(netvm, '/connected-ips6', joinAddresses(clients.map((qube) => qube.ip6)));
 }
 
-function baseEntries(machine: MachineModel, qube: Qube): [string, string][] {
+function baseEntries(machine: Qubes, qube: Qube): [string, string][] {
   const entries: [string, string][] = [
     ['/name', qube.name],
     ['/type', qube.class],
@@ -63,7 +63,7 @@ function baseEntries(machine: MachineModel, qube: Qube): [string, string][] {
   return entries;
 }
 
-function vmType(machine: MachineModel, qube: Qube): string {
+function vmType(machine: Qubes, qube: Qube): string {
   if (qube.class === 'TemplateVM') return 'TemplateVM';
   if (qube.providesNetwork !== true) return 'AppVM';
   return machine.netvmOf(qube) === null ? 'NetVM' : 'ProxyVM';
