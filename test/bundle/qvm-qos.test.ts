@@ -216,6 +216,17 @@ describe('when qubesd does not do it', () => {
     expect(dom0.vmConfig('untrusted', 'dscp')).toBeUndefined();
   });
 
+  test('one reason for many qubes is said once', async () => {
+    await boot({ intercept: ({ method }) => (method === 'admin.vm.feature.Set' ? 'close' : undefined) });
+    const { stderr, exitCode } = await dom0.type(['set', 'work', 'personal', 'mail', 'ef']);
+    expect(exitCode).toBe(1);
+    expect(stderr.split('\n')).toEqual([
+      expect.stringMatching(/^qvm-qos: error: work, personal, mail: qubesd closed the connection/) as string,
+      'qvm-qos: error: set: done for none; not for work, personal, mail.',
+      '',
+    ]);
+  });
+
   test('a QubesDB that refuses: the qube keeps the class that it had', async () => {
     await boot();
     let isBroken = false;

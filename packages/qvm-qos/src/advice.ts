@@ -32,7 +32,10 @@ export interface Surroundings {
 /** Tags that Whonix gives its qubes (qubes-mgmt-salt-dom0-virtual-machines, anon-whonix and sys-whonix). */
 const TOR_TAGS = ['anon-vm', 'anon-gateway'];
 
-/** Looks around each qube; every NetVM on the way is asked once. Never fails: what cannot be read is said to be unknown. */
+/**
+ * Looks around each qube; every NetVM on the way is asked once. Never fails, because the class is set all the same:
+ * what cannot be read is said to be unknown.
+ */
 export async function lookAround(call: AdminCall, qubes: readonly ListedQube[]): Promise<Surroundings[]> {
   const netvmOf = once((name) => getNetvm(call, name));
   const rateNoteOf = once((netvm) => noteOnRate(call, netvm));
@@ -50,47 +53,38 @@ export async function lookAround(call: AdminCall, qubes: readonly ListedQube[]):
 
 /** The lines to print; qubes that share a reason share a line. */
 export function adviseOnClass(around: readonly Surroundings[]): Advice {
-  const warnings: string[] = [];
-  const notes: string[] = [];
-  const add = (
-    to: string[],
-    match: (one: Surroundings) => boolean,
-    text: (names: string[]) => string,
-  ): void => {
-    const names = around.filter(match).map(({ qube }) => qube.name);
-    if (names.length > 0) to.push(`${names.join(', ')}: ${text(names)}`);
+  const online = around.filter(({ qube }) => qube.klass !== 'TemplateVM');
+  const unknown = around.filter((one) => one.unknown !== undefined);
+  return {
+    warnings: [
+      ...sayOf(
+        around.filter((one) => !online.includes(one)),
+        () => 'nothing inherits the class of a template; set it on the qubes based on it.',
+      ),
+      ...sayOf(
+        around.filter(({ isTor }) => isTor),
+        (names) =>
+          `used for Tor; a class makes its packets recognisable on their way (fingerprinting). To undo: qvm-qos unset ${names.join(' ')}`,
+      ),
+    ],
+    notes: [
+      ...sayOf(
+        around.filter(({ qube }) => qube.state === 'Halted'),
+        () => 'halted; it takes effect at the next start.',
+      ),
+      ...new Set(online.flatMap(({ rateNote }) => rateNote ?? [])),
+      ...sayOf(
+        online.filter((one) => one.line === undefined && !unknown.includes(one)),
+        () => 'no netvm; it takes effect when there is one.',
+      ),
+      ...sayOf(unknown, () => `whether it has an effect on delay is not known: ${unknown[0]?.unknown ?? ''}`),
+    ],
   };
-  add(
-    warnings,
-    isTemplate,
-    () => 'nothing inherits the class of a template; set it on the qubes based on it.',
-  );
-  add(
-    warnings,
-    ({ isTor }) => isTor,
-    (names) =>
-      `used for Tor; a class makes its packets recognisable on their way (fingerprinting). To undo: qvm-qos unset ${names.join(' ')}`,
-  );
-  add(
-    notes,
-    ({ qube }) => qube.state === 'Halted',
-    () => 'halted; it takes effect at the next start.',
-  );
-  const online = around.filter((one) => !isTemplate(one));
-  notes.push(...new Set(online.flatMap(({ rateNote }) => rateNote ?? [])));
-  add(
-    notes,
-    (one) => online.includes(one) && one.line === undefined && one.unknown === undefined,
-    () => 'no netvm; it takes effect when there is one.',
-  );
-  for (const reason of new Set(around.flatMap(({ unknown }) => unknown ?? []))) {
-    add(
-      notes,
-      ({ unknown }) => unknown === reason,
-      () => `whether it has an effect on delay is not known: ${reason}`,
-    );
-  }
-  return { warnings, notes };
+}
+
+function sayOf(around: readonly Surroundings[], text: (names: readonly string[]) => string): string[] {
+  const names = around.map(({ qube }) => qube.name);
+  return names.length === 0 ? [] : [`${names.join(', ')}: ${text(names)}`];
 }
 
 /** Follows the netvms to the last; a qube that provides network without having a netvm is its own line. */
@@ -123,10 +117,6 @@ async function noteOnRate(call: AdminCall, netvm: string): Promise<string | unde
   } catch (error) {
     return `${netvm}: vm-config.${VM_CONFIG.uplink} cannot be used (${messageOf(error)}); ${advice}`;
   }
-}
-
-function isTemplate({ qube }: Surroundings): boolean {
-  return qube.klass === 'TemplateVM';
 }
 
 function once<Result>(ask: (name: string) => Promise<Result>): (name: string) => Promise<Result> {

@@ -57,7 +57,11 @@ function renderChange(result: ChangeResult): Rendered {
   const value = result.class ?? 'no class';
   const details = done.map((qube) => `${qube}: ${value}`);
   if (failed.length === 0) return { ...NOTHING, warnings, notes, details };
-  const errors = failed.map(({ qube, error }) => `${qube}: ${error ?? 'failed'}`);
+  const reasons = [...new Set(failed.map(({ error }) => error ?? ''))];
+  const errors = reasons.map((reason) => {
+    const names = failed.flatMap(({ qube, error }) => (error === reason ? qube : []));
+    return `${names.join(', ')}: ${reason}`;
+  });
   if (qubes.length > 1) {
     errors.push(
       `${command}: done for ${done.join(', ') || 'none'}; not for ${failed.map(({ qube }) => qube).join(', ')}.`,

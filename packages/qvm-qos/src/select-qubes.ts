@@ -19,7 +19,10 @@ const UNSUPPORTED: ReadonlyMap<string, string> = new Map([
   ['RemoteVM', 'it is a RemoteVM, whose packets are sent by another machine'],
 ]);
 
-/** Looks at the words alone, so that a wrong command line is told apart from a qubesd that is not there. @throws QosError('usage') */
+/**
+ * Looks at the words alone, so that a wrong command line is told apart from a qubesd that is not there.
+ * @throws QosError('usage')
+ */
 export function assertSelection({ names, all = false, exclude = [] }: Selection): void {
   if (all && names.length > 0) throw new QosError('usage', 'argument VM: not allowed with argument --all');
   if (!all && exclude.length > 0) throw new QosError('usage', '--exclude can only be used with --all');

@@ -1,0 +1,154 @@
+// Owns the command line: which commands and options there are. Each command is loaded when it is used.
+import { Command, Option } from 'commander';
+import { CLASSES, type TrafficClass } from '@qubes-qos/core/classes';
+import { QosError } from '@qubes-qos/core/errors';
+import { quote } from '@qubes-qos/core/quote';
+import { VERSION } from '@qubes-qos/host/version';
+import type { AdminCall } from './qubesd/admin.js';
+import type { Result } from './results.js';
+
+/** Name of the program, as in every message. */
+export const NAME = 'qvm-qos';
+
+interface SelectionOptions {
+  readonly all?: boolean;
+  readonly exclude?: readonly string[];
+}
+
+/** Runs what a command does with the Admin API, and shows the result. */
+type Run = (command: Command, action: (call: AdminCall) => Promise<Result>) => Promise<void>;
+
+interface Hooks {
+  readonly run: Run;
+  readonly writeOut: (text: string) => void;
+  readonly onUsageError: (command: Command) => void;
+}
+
+/** The command line; help goes to `writeOut`, and `onUsageError` hears whose usage it is before a fault is thrown. */
+export function buildProgram({ run, writeOut, onUsageError }: Hooks): Command {
+  const program = new Command(NAME)
+    .description('Set the traffic class of qubes, and the rate of the line.')
+    .usage('[-v] [-q] [--json] COMMAND ...')
+    .version(
+      `${NAME} (Qubes QoS) ${VERSION}\nLicense: AGPL-3.0-or-later`,
+      '--version',
+      'show the version and exit',
+    )
+    .helpOption('-h, --help', 'show this help and exit')
+    .helpCommand(false)
+    .configureHelp({ showGlobalOptions: true, subcommandTerm: (command) => command.name() })
+    .configureOutput({ writeOut, writeErr: () => undefined })
+    .option('-v, --verbose', 'say what was done', (_, count: number) => count + 1, 0)
+    .option('-q, --quiet', 'print no warnings and notes', (_, count: number) => count + 1, 0)
+    .option('--json', 'print the result as one JSON object')
+    .addOption(new Option('--socket <path>').hideHelp())
+    .addOption(new Option('--force-root').hideHelp())
+    .argument('[command]')
+    .allowExcessArguments()
+    .action((name: string | undefined) => {
+      throw unknownCommand(program, name);
+    });
+  addSet(program, run);
+  addUnset(program, run);
+  addGet(program, run);
+  addList(program, run);
+  addUplink(program, run);
+  for (const command of [program, ...program.commands]) {
+    command.exitOverride((error) => {
+      onUsageError(command);
+      throw error;
+    });
+  }
+  return program;
+}
+
+function addSet(program: Command, run: Run): void {
+  withSelection(program.command('set'))
+    .description('give qubes a class')
+    .addHelpText('after', () => `\nClasses, best first:\n${CLASSES.map(describeClass).join('')}`)
+    .usage('[options] {VM... | --all [--exclude VM]} CLASS')
+    .argument('[words...]')
+    .action(async (words: string[], options: SelectionOptions, command: Command) => {
+      await run(command, async (call) => {
+        const { setClass, splitClass } = await import('./commands/set.js');
+        const { names, className } = splitClass(words);
+        return setClass(call, { ...options, names }, className);
+      });
+    });
+}
+
+function addUnset(program: Command, run: Run): void {
+  withSelection(program.command('unset'))
+    .description('take the class from qubes')
+    .usage('[options] {VM... | --all [--exclude VM]}')
+    .argument('[names...]')
+    .action(async (names: string[], options: SelectionOptions, command: Command) => {
+      await run(command, async (call) => {
+        const { unsetClass } = await import('./commands/set.js');
+        return unsetClass(call, { ...options, names });
+      });
+    });
+}
+
+function addGet(program: Command, run: Run): void {
+  program
+    .command('get')
+    .description('print the class of a qube; exit 1 when it has none')
+    .usage('[options] VM')
+    .argument('<VM>')
+    .action(async (name: string, _: unknown, command: Command) => {
+      await run(command, async (call) => (await import('./commands/get.js')).getClass(call, name));
+    });
+}
+
+function addList(program: Command, run: Run): void {
+  program
+    .command('list')
+    .description('list the qubes that have a class or a line')
+    .usage('[options]')
+    .option('--all', 'list every qube')
+    .action(async ({ all = false }: { all?: boolean }, command: Command) => {
+      await run(command, async (call) => (await import('./commands/list.js')).listPolicies(call, { all }));
+    });
+}
+
+function addUplink(program: Command, run: Run): void {
+  program
+    .command('uplink')
+    .description("show or set the rate of a NetVM's line; a RATE is such as 20mbit, or auto, or off")
+    .usage('[options] NETVM [--up RATE] [--down RATE] | NETVM --none')
+    .argument('<NETVM>')
+    .option('--up <RATE>', 'rate towards the Internet, a little under what the line does')
+    .option('--down <RATE>', 'rate from the Internet')
+    .option('--none', 'forget the line')
+    .action(
+      async (name: string, options: { up?: string; down?: string; none?: boolean }, command: Command) => {
+        await run(command, async (call) =>
+          (await import('./commands/uplink.js')).uplink(call, name, options),
+        );
+      },
+    );
+}
+
+function withSelection(command: Command): Command {
+  return command
+    .option('--all', 'all qubes but dom0')
+    .option('--exclude <VM>', 'leave a qube out of --all', collect);
+}
+
+function unknownCommand(program: Command, name: string | undefined): QosError {
+  const names = program.commands.map((command) => command.name());
+  const expected = `expected ${names.slice(0, -1).join(', ')} or ${names.at(-1) ?? ''}`;
+  return new QosError(
+    'usage',
+    name === undefined ? `no command: ${expected}` : `unknown command ${quote(name)}: ${expected}`,
+  );
+}
+
+function describeClass({ name, description }: TrafficClass): string {
+  return `  ${name.padEnd(4)} ${description}\n`;
+}
+
+function collect(name: string, names: readonly string[] = []): string[] {
+  return [...names, name];
+}
