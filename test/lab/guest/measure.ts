@@ -1,0 +1,93 @@
+// Owns one row of figures: latency and loss of the call, goodput of the loads, bands, and whether flows were offloaded.
+import { inQube } from './namespaces.js';
+import { NIC, SERVER } from './qubes.js';
+import { runTraffic, type TrafficOptions } from './traffic.js';
+
+/** One measurement. Latencies are milliseconds above the 10 ms of the provider. */
+export interface Row {
+  readonly p50: number;
+  readonly p99: number;
+  readonly max: number;
+  /** Share of the call that did not arrive, 0 to 1. */
+  readonly loss: number;
+  /** Payload, Mbit a second. */
+  readonly personal: number;
+  readonly untrusted: number;
+  /** Bytes that each band of sys-net's card sent, best class first; empty while there is no tree of five bands. */
+  readonly bands: readonly number[];
+  /** Packets that sys-firewall's forward hook saw, and those that its vifs received. */
+  readonly forwardHook: number;
+  readonly received: number;
+}
+
+/** Runs the traffic and reads the counters before and after. */
+export async function measure(options: TrafficOptions): Promise<Row> {
+  // The first packet of a path waits for the addresses of the neighbours, which is nobody's queue.
+  await inQube('work', 'ping', '-q', '-c', '1', '-W', '2', SERVER[options.family]);
+  const before = await counters();
+  const { sent, addedMs, goodputMbit } = await runTraffic(options);
+  const after = await counters();
+  const sorted = [...addedMs].sort((a, b) => a - b);
+  return {
+    p50: quantile(sorted, 0.5),
+    p99: quantile(sorted, 0.99),
+    max: quantile(sorted, 1),
+    loss: 1 - addedMs.length / sent,
+    ...goodputMbit,
+    bands: after.bands.map((bytes, index) => bytes - (before.bands[index] ?? 0)),
+    forwardHook: after.forwardHook - before.forwardHook,
+    received: after.received - before.received,
+  };
+}
+
+/** The smallest value that at least this share of all is not above; NaN of nothing. */
+export function quantile(sorted: readonly number[], share: number): number {
+  return sorted[Math.max(0, Math.ceil(sorted.length * share) - 1)] ?? NaN;
+}
+
+interface Counters {
+  readonly bands: readonly number[];
+  readonly forwardHook: number;
+  readonly received: number;
+}
+
+async function counters(): Promise<Counters> {
+  return {
+    bands: await bandBytes('sys-net', NIC),
+    forwardHook: await forwardHook('sys-firewall'),
+    received: await received('sys-firewall'),
+  };
+}
+
+/**
+ * Bytes sent by each of the five bands of a device's ets, best first: those of the leaf below class 52:N (shaped) or 51:N.
+ * `tc -s -j qdisc show` lists {"kind":"cake","handle":"510:","parent":"52:1","bytes":123,...}.
+ */
+export async function bandBytes(qube: string, device: string): Promise<number[]> {
+  const text = await inQube(qube, 'tc', '-s', '-j', 'qdisc', 'show', 'dev', device);
+  const qdiscs = JSON.parse(text) as { kind: string; handle: string; parent?: string; bytes: number }[];
+  const ets = qdiscs.find((qdisc) => qdisc.kind === 'ets');
+  if (ets === undefined) return [];
+  return [1, 2, 3, 4, 5].map((band) => {
+    const leaf = qdiscs.find((qdisc) => qdisc.parent === `${ets.handle}${band.toString()}`);
+    return leaf?.bytes ?? 0;
+  });
+}
+
+/** The counter in the flowtable's own chain counts every packet that comes through the forward hook. */
+async function forwardHook(qube: string): Promise<number> {
+  const text = await inQube(qube, 'nft', '-j', 'list', 'chain', 'inet', 'qubes-nat-accel', 'qubes-accel');
+  const found = /"counter": ?\{"packets": ?(\d+)/.exec(text);
+  if (!found) throw new Error(`${qube}: no counter in the chain of the flowtable: ${text}`);
+  return Number(found[1]);
+}
+
+async function received(qube: string): Promise<number> {
+  const links = JSON.parse(await inQube(qube, 'ip', '-s', '-j', 'link', 'show')) as {
+    ifname: string;
+    stats64: { rx: { packets: number } };
+  }[];
+  return links
+    .filter((link) => link.ifname.startsWith('vif'))
+    .reduce((sum, link) => sum + link.stats64.rx.packets, 0);
+}

@@ -1,0 +1,96 @@
+// Owns the traffic of a measurement: a call from `work` against uploads that fill the line, and what arrives of them.
+import { SERVER } from './qubes.js';
+import { start } from './run.js';
+import { enter } from './namespaces.js';
+
+export type Family = 'ip' | 'ip6';
+
+export interface TrafficOptions {
+  readonly family: Family;
+  /** Without, the call is alone on the line. */
+  readonly load: boolean;
+  /** Shifts the call against everything else, milliseconds below 20: the only source of a spread in virtual time. */
+  readonly phaseMs: number;
+  /** Length of the call, seconds. */
+  readonly seconds: number;
+}
+
+/** What arrived at the server. */
+export interface Arrived {
+  /** Probes sent. */
+  readonly sent: number;
+  /** One-way latency of each probe that arrived, milliseconds above the 10 ms of the provider, in order of arrival. */
+  readonly addedMs: readonly number[];
+  /** Payload of the loads during the call, Mbit a second. */
+  readonly goodputMbit: Readonly<Record<'personal' | 'untrusted', number>>;
+}
+
+const PROBE_PORT = 9000;
+/** Two TCP connections and one UDP flow each. */
+const LOADS = [
+  { qube: 'personal', tcp: [7001, 7002], udp: 7003 },
+  { qube: 'untrusted', tcp: [7101, 7102], udp: 7103 },
+] as const;
+const UDP_RATE = 6_000_000;
+
+const INTERVAL_NS = 20_000_000n;
+/** A call: 160 bytes of G.711 every 20 ms. */
+const PROBE_BYTES = 160;
+/** Everybody has started Python, and TCP has filled the queue. */
+const WARM_UP_NS = 4_000_000_000n;
+const PROVIDER_NS = 10_000_000;
+const NS_PER_MS = 1e6;
+
+/** Runs the traffic to its end. */
+export async function runTraffic(options: TrafficOptions): Promise<Arrived> {
+  const from = BigInt(Date.now()) * 1_000_000n + WARM_UP_NS;
+  const to = from + BigInt(options.seconds) * 1_000_000_000n;
+  const ports = LOADS.flatMap((load) => load.tcp).join(',');
+  const server = python(
+    'internet',
+    'serve',
+    from,
+    to,
+    ports,
+    LOADS.map((load) => load.udp).join(','),
+    PROBE_PORT,
+  );
+  const loads = options.load ? LOADS.flatMap((load) => startLoad(load, options.family, to)) : [];
+  const sent = options.seconds * 50;
+  const call = python(
+    ...(['work', 'probe', SERVER[options.family], PROBE_PORT] as const),
+    ...[from + BigInt(Math.round(options.phaseMs * NS_PER_MS)), sent, INTERVAL_NS, PROBE_BYTES],
+  );
+  const [text] = await Promise.all([server, call, ...loads]);
+  const result = JSON.parse(text) as { bytes: Record<string, number>; latencies: [number, number][] };
+  return {
+    sent,
+    addedMs: result.latencies.map(([, latency]) => (latency - PROVIDER_NS) / NS_PER_MS),
+    goodputMbit: {
+      personal: goodput(result.bytes, 'personal', options.seconds),
+      untrusted: goodput(result.bytes, 'untrusted', options.seconds),
+    },
+  };
+}
+
+function startLoad(load: (typeof LOADS)[number], family: Family, until: bigint): Promise<string>[] {
+  const host = SERVER[family];
+  const payload = family === 'ip' ? 1472 : 1452;
+  return [
+    ...load.tcp.map((port) => python(load.qube, 'tcp', host, port, until)),
+    python(load.qube, 'udp', host, load.udp, until, UDP_RATE, payload),
+  ];
+}
+
+function goodput(bytes: Readonly<Record<string, number>>, qube: string, seconds: number): number {
+  const load = LOADS.find((entry) => entry.qube === qube)!;
+  const sum = [...load.tcp, load.udp].reduce((total, port) => total + (bytes[port] ?? 0), 0);
+  return (sum * 8) / seconds / 1e6;
+}
+
+async function python(qube: string, ...args: (string | number | bigint)[]): Promise<string> {
+  const program = start(...enter(qube), 'python3', '/lab/traffic.py', ...args.map(String));
+  await program.done();
+  if (program.ended() !== 0) throw new Error(`traffic ${args.join(' ')} in ${qube}: ${program.output()}`);
+  return program.output();
+}
