@@ -1,0 +1,82 @@
+// Checks that every tree we render is what a real tc and kernel take, show, and do with packets.
+import assert from 'node:assert/strict';
+import { CLASSES } from '@qubes-qos/core/classes';
+import { buildTree, diffTc } from '@qubes-qos/core/tc/diff';
+import type { Side } from '@qubes-qos/core/tc/model';
+import { readBandCounters } from '@qubes-qos/core/tc/read';
+import { renderTc } from '@qubes-qos/core/tc/render';
+import { applyTc, observeCounters, observeTc } from '@qubes-qos/host/tc';
+import { TREES } from '../../../tc-agent/trees.js';
+import { check } from '../check.js';
+import { sh, shWith } from '../run.js';
+
+const DEV = 'ens6';
+const PEER = 'far';
+
+check('two namespaces and a link between them', async () => {
+  await sh('ip', 'netns', 'add', PEER);
+  await sh('ip', 'link', 'add', DEV, 'type', 'veth', 'peer', 'name', 'eth0', 'netns', PEER);
+  for (const [prefix, dev, host] of [
+    [[], DEV, 1],
+    [['-n', PEER], 'eth0', 2],
+  ] as const) {
+    await sh('ip', ...prefix, 'address', 'add', `192.0.2.${host}/24`, 'dev', dev);
+    await sh('ip', ...prefix, 'address', 'add', `2001:db8::${host}/64`, 'dev', dev, 'nodad');
+    await sh('ip', ...prefix, 'link', 'set', dev, 'up');
+  }
+  await sh('ping', '-c', '1', '192.0.2.2');
+  await sh('ping', '-c', '1', '2001:db8::2');
+});
+
+for (const [name, tree] of Object.entries(TREES)) {
+  check(`${name}: tc accepts it on both sides, and it reads back as it was meant`, async () => {
+    for (const side of ['5', '6'] satisfies Side[]) {
+      const failures = await applyTc(renderTc([buildTree(DEV, tree, side)]));
+      assert.deepEqual(failures, []);
+      const observed = (await observeTc([DEV])).get(DEV);
+      assert.ok(observed?.state === 'ours');
+      assert.equal(observed.side, side);
+      assert.deepEqual(observed.strange, []);
+      assert.deepEqual(diffTc(DEV, tree, observed, { takeover: false }).ops, []);
+    }
+  });
+
+  check(`${name}: each DSCP falls into its own band, IPv4 and IPv6, whatever the ECN bits say`, async () => {
+    for (const { name: className, dscp, rank } of CLASSES) {
+      for (const target of ['192.0.2.2', '2001:db8::2']) {
+        for (const ecn of [0, 1, 2]) {
+          const before = await bandPackets();
+          await sh('ping', '-c', '5', '-i', '0.002', '-Q', String((dscp << 2) | ecn), target);
+          const after = await bandPackets();
+          const rose = after.map((packets, band) => packets - (before[band] ?? 0));
+          // Neighbour discovery may come between, in the default band.
+          assert.ok(
+            (rose[rank] ?? 0) >= 5,
+            `${className} to ${target} with ECN ${ecn}: bands ${rose.join(' ')}`,
+          );
+          const others = rose.filter((count, band) => band !== rank && band !== 2 && count > 0);
+          assert.deepEqual(others, [], `${className} to ${target}: bands ${rose.join(' ')}`);
+        }
+      }
+    }
+  });
+
+  check(`${name}: a code point that no class has is cs0, not what its old TOS bits mean`, async () => {
+    for (const tos of ['0x10', '0x90', '0xb0', '0x28', '0x88', '0xe0']) {
+      const before = await bandPackets();
+      await sh('ping', '-c', '5', '-i', '0.002', '-Q', tos, '192.0.2.2');
+      const rose = (await bandPackets()).map((packets, band) => packets - (before[band] ?? 0));
+      assert.ok((rose[2] ?? 0) >= 5, `TOS ${tos}: bands ${rose.join(' ')}`);
+      assert.deepEqual([rose[0], rose[1], rose[3], rose[4]], [0, 0, 0, 0], `TOS ${tos}`);
+    }
+  });
+}
+
+check('the kernel had nothing to complain about', async () => {
+  const { stdout } = await shWith({}, 'dmesg', '--level=warn,err');
+  assert.doesNotMatch(stdout, /htb|quantum|HTB|ets|cake/);
+});
+
+async function bandPackets(): Promise<number[]> {
+  return readBandCounters(await observeCounters(), DEV).map(({ packets }) => packets);
+}
