@@ -1,4 +1,5 @@
-// Builds dist/: one executable file per program, with nothing else needed at run time but Node, nft, tc and ip.
+// Builds dist/ (or the directory given): one executable file per program, with nothing else needed at run time but
+// Node, nft, tc and ip.
 import { chmod, mkdir, readFile, rm, stat } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
 import { build } from 'esbuild';
@@ -13,14 +14,17 @@ const PROGRAMS = {
   'qvm-qos': 'packages/qvm-qos/src/main.ts',
 };
 
+/** Where the files go. */
+const outdir = process.argv[2] ?? `${root}dist`;
+
 /** Largest bundle that ships, bytes. */
 const MAX_BYTES = 400_000;
 
-await mkdir(`${root}dist`, { recursive: true });
+await mkdir(outdir, { recursive: true });
 await Promise.all(Object.entries(PROGRAMS).map(([name, entry]) => bundle(name, entry)));
 
 async function bundle(name, entry) {
-  const outfile = `${root}dist/${name}`;
+  const outfile = `${outdir}/${name}`;
   await rm(outfile, { force: true });
   await build({
     entryPoints: [`${root}${entry}`],
@@ -41,6 +45,6 @@ async function bundle(name, entry) {
   });
   await chmod(outfile, 0o755);
   const { size } = await stat(outfile);
-  if (size > MAX_BYTES) throw new Error(`dist/${name} has ${size} bytes: expected at most ${MAX_BYTES}`);
-  console.log(`dist/${name} ${size} bytes`);
+  if (size > MAX_BYTES) throw new Error(`${outfile} has ${size} bytes: expected at most ${MAX_BYTES}`);
+  console.log(`${name} ${size} bytes`);
 }

@@ -106,21 +106,24 @@ export async function follow(argv: readonly [string, ...string[]]): Promise<Foll
 }
 
 /**
+ * Puts a command into the background and prints its process id. The shell in between ends at once, so that the
+ * command becomes a child of process 1: systemd warns of a main process that is not its own child, and kills it
+ * without waiting.
+ */
+const START_ORPHAN = 'command -v "$1" >&2 || exit 127; exec 3<&0; "$@" <&3 3<&- >/dev/null & echo "$!"';
+
+/**
  * Starts a command that outlives this process, with a connected socket as its standard input.
  * The caller must have stopped reading from the socket; its own copy of the descriptor is closed by `destroy`.
- * @returns the process id.
+ * @returns the process id. @throws QosError('tool-missing')
  */
 export async function startWithSocket(argv: readonly [string, ...string[]], socket: Socket): Promise<number> {
   const { spawn } = await import('node:child_process');
-  const [file, ...args] = argv;
-  const child = spawn(file, args, { stdio: [socket, 'ignore', 'inherit'] });
-  return new Promise((resolve, reject) => {
-    child.once('error', (error) =>
-      reject(new QosError('tool-missing', `cannot run ${file}: ${messageOf(error)}`, { cause: error })),
-    );
-    child.once('spawn', () => {
-      child.unref();
-      resolve(child.pid ?? 0);
-    });
-  });
+  const shell = spawn('sh', ['-c', START_ORPHAN, 'sh', ...argv], { stdio: [socket, 'pipe', 'ignore'] });
+  let printed = '';
+  shell.stdout.setEncoding('utf8').on('data', (text: string) => (printed += text));
+  await new Promise((resolve, reject) => shell.once('error', reject).once('close', resolve));
+  const pid = Number(printed);
+  if (Number.isInteger(pid) && pid > 0) return pid;
+  throw new QosError('tool-missing', `cannot start ${argv[0]}: no such program, or no shell to start it.`);
 }

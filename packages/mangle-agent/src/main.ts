@@ -1,12 +1,12 @@
 // Owns the command line of qubes-qos-mangle: arguments, output and exit codes.
-import { Command, CommanderError } from 'commander';
-import { exitCodeOf, messageOf, QosError } from '@qubes-qos/core/errors';
+import type { Command } from 'commander';
+import { QosError } from '@qubes-qos/core/errors';
 import { renderNft } from '@qubes-qos/core/nft/render';
 import { parseClassPolicy } from '@qubes-qos/core/policy';
+import { newProgram, runProgram } from '@qubes-qos/host/command-line';
 import { log } from '@qubes-qos/host/journal';
 import { checkScript, convergeTable } from '@qubes-qos/host/nft';
 import { withQubesDb } from '@qubes-qos/host/qubesdb/client';
-import { VERSION } from '@qubes-qos/host/version';
 import { enforce, POLICY_PATH, validPolicyOf } from './enforce.js';
 import { MANGLE_TABLE, planMangle } from './plan.js';
 import { gatherStatus, renderStatus } from './status.js';
@@ -16,29 +16,14 @@ interface ShowOptions {
   readonly json?: true;
 }
 
-const NAME = 'qubes-qos-mangle';
-
-void main(process.argv);
-
-async function main(argv: readonly string[]): Promise<void> {
-  try {
-    await program().parseAsync([...argv]);
-  } catch (error) {
-    if (error instanceof CommanderError) {
-      process.exitCode = error.exitCode === 0 ? 0 : 2;
-      return;
-    }
-    log('error', `${NAME}: error: ${messageOf(error)}`);
-    process.exitCode = exitCodeOf(error);
-  }
-}
+void runProgram(program());
 
 function program(): Command {
   const json = ['--json', 'print JSON, with a version field'] as const;
-  const root = new Command(NAME)
-    .description("Give this qube's traffic the class that dom0 chose (vm-config.dscp).")
-    .version(VERSION)
-    .exitOverride();
+  const root = newProgram(
+    'qubes-qos-mangle',
+    "Give this qube's traffic the class that dom0 chose (vm-config.dscp).",
+  );
   root.command('apply').description('put the policy in force once').action(apply);
   root.command('watch').description('put it in force, again at every change').action(watchPolicy);
   root

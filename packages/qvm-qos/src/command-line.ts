@@ -118,8 +118,8 @@ function addUplink(program: Command, run: Run): void {
     .description("show or set the rate of a NetVM's line; a RATE is such as 20mbit, or auto, or off")
     .usage('[options] NETVM [--up RATE] [--down RATE] | NETVM --none')
     .argument('<NETVM>')
-    .option('--up <RATE>', 'rate towards the Internet, a little under what the line does')
-    .option('--down <RATE>', 'rate from the Internet')
+    .option('--up <RATE>', 'rate of the line towards the Internet')
+    .option('--down <RATE>', 'rate of the line from the Internet')
     .option('--none', 'forget the line')
     .action(
       async (name: string, options: { up?: string; down?: string; none?: boolean }, command: Command) => {

@@ -1,7 +1,6 @@
 // Owns the command line of qubes-qos-tc.
-import { exitCodeOf, messageOf } from '@qubes-qos/core/errors';
-import { VERSION } from '@qubes-qos/host/version';
-import { Command, CommanderError } from 'commander';
+import { newProgram, runProgram } from '@qubes-qos/host/command-line';
+import type { Command } from 'commander';
 import type { Outcome } from './commands.js';
 
 const PROGRAM = 'qubes-qos-tc';
@@ -10,13 +9,10 @@ const PROGRAM = 'qubes-qos-tc';
 const STOP_SIGNALS = ['SIGTERM', 'SIGINT'] as const;
 
 function program(): Command {
-  const root = new Command(PROGRAM)
-    .description('Queues the traffic of a NetVM in five classes: ef, cs5, cs0, cs2, cs1, best first.')
-    .version(VERSION)
-    .exitOverride()
-    .configureOutput({
-      outputError: (text, write) => write(text.replace(/^error: /, `${PROGRAM}: error: `)),
-    });
+  const root = newProgram(
+    PROGRAM,
+    'Queues the traffic of a NetVM in five classes: ef, cs5, cs0, cs2, cs1, best first.',
+  );
   root.command('run').description('stay and keep every interface as it should be').action(run);
   root.command('apply').description('make every interface as it should be, once').action(once('apply'));
   root
@@ -59,14 +55,4 @@ function report({ stdout, complaints, exitCode }: Outcome): void {
   process.exitCode = exitCode;
 }
 
-program()
-  .parseAsync()
-  .catch((error: unknown) => {
-    if (error instanceof CommanderError) {
-      // Commander has printed it already; its own code for a usage error is 1.
-      process.exitCode = error.exitCode === 0 ? 0 : 2;
-      return;
-    }
-    process.stderr.write(`${PROGRAM}: error: ${messageOf(error)}\n`);
-    process.exitCode = exitCodeOf(error);
-  });
+void runProgram(program());
