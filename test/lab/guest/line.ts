@@ -1,6 +1,6 @@
 // Owns what is behind sys-net: a modem with a slow line and a dumb queue, a provider 10 ms away, and a server.
-import { NIC, SERVER } from './qubes.js';
-import { inQube } from './namespaces.js';
+import { NIC, SERVER, SWALLOW_PORT } from './qubes.js';
+import { inQube, inQubeWith } from './namespaces.js';
 import { shWith } from './run.js';
 
 /** The line as the modem sees it. */
@@ -52,8 +52,15 @@ export async function makeLine(line: Line): Promise<void> {
     'route add default via 203.0.113.1',
     'route add default via 2001:db8:ff::1',
   ]);
+  await swallow();
   await makeFrames();
   await makeQueues(line);
+}
+
+/** One UDP port of the server takes everything and answers nothing, not even that nobody listens. */
+async function swallow(): Promise<void> {
+  const chain = `chain in { type filter hook input priority filter; udp dport ${SWALLOW_PORT} drop; }`;
+  await inQubeWith({ stdin: `table inet swallow {\n${chain}\n}\n` }, 'internet', 'nft', '-f', '-');
 }
 
 /** Frames on the wire, super-packets only inside Qubes: the card cuts what it sends and joins what it gets. */

@@ -1,17 +1,18 @@
 // The program that the guest runs: does the one thing that the job asks for, and ends.
 import { readFile } from 'node:fs/promises';
+import { runDemo } from './demo.js';
 import { runChecks } from './run-checks.js';
 
 /** What the host asks of a guest. */
-export type Job = { readonly run: 'checks' } | { readonly run: 'nothing' };
+export type Job = { readonly run: 'checks' } | { readonly run: 'demo' };
 
 async function main(): Promise<void> {
   const job = JSON.parse(await readFile('/lab/job.json', 'utf8')) as Job;
   switch (job.run) {
     case 'checks':
       return runChecks();
-    case 'nothing':
-      return;
+    case 'demo':
+      return runDemo();
   }
 }
 

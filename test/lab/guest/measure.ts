@@ -25,14 +25,14 @@ export async function measure(options: TrafficOptions): Promise<Row> {
   // The first packet of a path waits for the addresses of the neighbours, which is nobody's queue.
   await inQube('work', 'ping', '-q', '-c', '1', '-W', '2', SERVER[options.family]);
   const before = await counters();
-  const { sent, addedMs, goodputMbit } = await runTraffic(options);
+  const { sent, probes, goodputMbit } = await runTraffic(options);
   const after = await counters();
-  const sorted = [...addedMs].sort((a, b) => a - b);
+  const sorted = probes.map((probe) => probe.addedMs).sort((a, b) => a - b);
   return {
     p50: quantile(sorted, 0.5),
     p99: quantile(sorted, 0.99),
     max: quantile(sorted, 1),
-    loss: 1 - addedMs.length / sent,
+    loss: 1 - probes.length / sent,
     ...goodputMbit,
     bands: after.bands.map((bytes, index) => bytes - (before.bands[index] ?? 0)),
     forwardHook: after.forwardHook - before.forwardHook,
@@ -45,13 +45,15 @@ export function quantile(sorted: readonly number[], share: number): number {
   return sorted[Math.max(0, Math.ceil(sorted.length * share) - 1)] ?? NaN;
 }
 
-interface Counters {
+/** Counters of sys-net's card and of sys-firewall. */
+export interface Counters {
   readonly bands: readonly number[];
   readonly forwardHook: number;
   readonly received: number;
 }
 
-async function counters(): Promise<Counters> {
+/** What the counters stand at. */
+export async function counters(): Promise<Counters> {
   return {
     bands: await bandBytes('sys-net', NIC),
     forwardHook: await forwardHook('sys-firewall'),

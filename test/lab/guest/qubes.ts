@@ -31,6 +31,9 @@ export const OUTSIDE = ['modem', 'isp', 'internet'] as const;
 /** The addresses of the server. */
 export const SERVER = { ip: '203.0.113.10', ip6: '2001:db8:ff::10' } as const;
 
+/** The UDP port of the server that takes everything and answers nothing. */
+export const SWALLOW_PORT = 9001;
+
 /** Every namespace of the lab. */
 export const NAMESPACES: readonly string[] = ['dom0', ...QUBES.map((entry) => entry.name), ...OUTSIDE];
 

@@ -1,5 +1,5 @@
 // Owns the traffic of a measurement: a call from `work` against uploads that fill the line, and what arrives of them.
-import { SERVER } from './qubes.js';
+import { SERVER, SWALLOW_PORT } from './qubes.js';
 import { start } from './run.js';
 import { enter } from './namespaces.js';
 
@@ -15,12 +15,20 @@ export interface TrafficOptions {
   readonly seconds: number;
 }
 
+/** One packet of the call that arrived. */
+export interface Probe {
+  /** From 0, in order of sending, one each 20 ms. */
+  readonly number: number;
+  /** One-way latency, milliseconds above the 10 ms of the provider. */
+  readonly addedMs: number;
+}
+
 /** What arrived at the server. */
 export interface Arrived {
   /** Probes sent. */
   readonly sent: number;
-  /** One-way latency of each probe that arrived, milliseconds above the 10 ms of the provider, in order of arrival. */
-  readonly addedMs: readonly number[];
+  /** The probes that arrived, in order of arrival. */
+  readonly probes: readonly Probe[];
   /** Payload of the loads during the call, Mbit a second. */
   readonly goodputMbit: Readonly<Record<'personal' | 'untrusted', number>>;
 }
@@ -36,14 +44,14 @@ const UDP_RATE = 6_000_000;
 const INTERVAL_NS = 20_000_000n;
 /** A call: 160 bytes of G.711 every 20 ms. */
 const PROBE_BYTES = 160;
-/** Everybody has started Python, and TCP has filled the queue. */
-const WARM_UP_NS = 4_000_000_000n;
+/** From the start of the loads to that of the call: everybody has started Python, and TCP has filled the queue. */
+export const WARM_UP_MS = 4000;
 const PROVIDER_NS = 10_000_000;
 const NS_PER_MS = 1e6;
 
 /** Runs the traffic to its end. */
 export async function runTraffic(options: TrafficOptions): Promise<Arrived> {
-  const from = BigInt(Date.now()) * 1_000_000n + WARM_UP_NS;
+  const from = BigInt(Date.now()) * 1_000_000n + BigInt(WARM_UP_MS) * 1_000_000n;
   const to = from + BigInt(options.seconds) * 1_000_000_000n;
   const ports = LOADS.flatMap((load) => load.tcp).join(',');
   const server = python(
@@ -65,12 +73,21 @@ export async function runTraffic(options: TrafficOptions): Promise<Arrived> {
   const result = JSON.parse(text) as { bytes: Record<string, number>; latencies: [number, number][] };
   return {
     sent,
-    addedMs: result.latencies.map(([, latency]) => (latency - PROVIDER_NS) / NS_PER_MS),
+    probes: result.latencies.map(([number, latency]) => ({
+      number,
+      addedMs: (latency - PROVIDER_NS) / NS_PER_MS,
+    })),
     goodputMbit: {
       personal: goodput(result.bytes, 'personal', options.seconds),
       untrusted: goodput(result.bytes, 'untrusted', options.seconds),
     },
   };
+}
+
+/** Sends one UDP flow of so many packets from a qube, 1000 a second, to the server's port that answers nothing. */
+export async function sendFlow(qube: string, family: Family, packets: number): Promise<void> {
+  const from = BigInt(Date.now()) * 1_000_000n + 500_000_000n;
+  await python(qube, 'probe', SERVER[family], SWALLOW_PORT, from, packets, 1_000_000n, PROBE_BYTES);
 }
 
 function startLoad(load: (typeof LOADS)[number], family: Family, until: bigint): Promise<string>[] {

@@ -1,5 +1,6 @@
 // The lab's host program: one command, as scripts/lab got it.
 import { runCheckCommand } from './check-command.js';
+import { runDemoCommand } from './demo-command.js';
 import { LabError } from './host-error.js';
 
 const USAGE = `usage: scripts/lab check [FILE...]   run the guest checks (of these files in test/lab/guest/checks*)
@@ -12,6 +13,8 @@ async function main([command, ...args]: readonly string[]): Promise<number> {
   switch (command) {
     case 'check':
       return runCheckCommand(args);
+    case 'demo':
+      return runDemoCommand();
     default:
       process.stderr.write(USAGE);
       return 2;
