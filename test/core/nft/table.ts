@@ -1,0 +1,69 @@
+// Owns tables for the tests of core/nft, and what nft 1.1 prints for them.
+import type { NftExpression, NftRule, NftTable, TableId } from '@qubes-qos/core/nft/model';
+
+export const ID: TableId = { family: 'inet', name: 'example' };
+
+/** A table with one output chain. */
+export function tableOf(...rules: NftExpression[][]): NftTable {
+  return {
+    id: ID,
+    chains: [
+      {
+        name: 'output',
+        base: { type: 'filter', hook: 'output', priority: -150, policy: 'accept' },
+        rules: rules.map((expressions) => ({ expressions })),
+      },
+    ],
+    foreign: [],
+  };
+}
+
+/** The JSON that nft prints for a table whose expressions are all known. */
+export function listing(table: NftTable): string {
+  const { family, name } = table.id;
+  const of = { family, table: name };
+  const objects: unknown[] = [
+    { metainfo: { version: '1.1.3', release_name: 'Commodore Bullmoose #4', json_schema_version: 1 } },
+    { table: { family, name, handle: 7 } },
+    ...table.chains.map(({ name: chain, base }) => ({
+      chain: {
+        ...of,
+        name: chain,
+        handle: 1,
+        ...(base && { type: base.type, hook: base.hook, prio: base.priority, policy: base.policy }),
+        ...(base?.device !== undefined && { dev: base.device }),
+      },
+    })),
+    ...table.chains.flatMap(({ name: chain, rules }) =>
+      rules.map((rule, index) => ({ rule: { ...of, chain, handle: index + 2, ...jsonOfRule(rule) } })),
+    ),
+  ];
+  return JSON.stringify({ nftables: objects });
+}
+
+function jsonOfRule({ expressions, comment }: NftRule): object {
+  return { ...(comment !== undefined && { comment }), expr: expressions.map(jsonOfExpression) };
+}
+
+function jsonOfExpression(expression: NftExpression): unknown {
+  switch (expression.kind) {
+    case 'meta':
+      return {
+        match: { op: expression.op, left: { meta: { key: expression.key } }, right: expression.value },
+      };
+    case 'set-dscp':
+      return {
+        mangle: {
+          key: { payload: { protocol: expression.family, field: 'dscp' } },
+          value: DSCP_NAMES[expression.dscp] ?? expression.dscp,
+        },
+      };
+    case 'verdict':
+      return { [expression.verdict]: null };
+    case 'foreign':
+      return JSON.parse(expression.json);
+  }
+}
+
+/** How nft names the code points that it names (nft describe ip dscp), as far as the tests use them. */
+const DSCP_NAMES: Readonly<Record<number, string>> = { 0: 'cs0', 8: 'cs1', 16: 'cs2', 40: 'cs5', 46: 'ef' };
