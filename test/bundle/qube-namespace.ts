@@ -27,7 +27,9 @@ ip link set lo up
 echo ready
 exec cat`;
 
-/** Needs root: namespaces of a user have no nft on some kernels. */
+/** Who is not root gets a user namespace in which they are. */
+const IS_ROOT = process.getuid?.() === 0;
+
 export class QubeNamespace {
   readonly #holder: ChildProcess;
   /** Appears as /run/qubes inside. */
@@ -36,13 +38,14 @@ export class QubeNamespace {
   static async create(): Promise<QubeNamespace> {
     const socketDir = await mkdtemp(join(tmpdir(), 'qube-'));
     await chmod(socketDir, 0o755);
-    const argv = ['--mount', '--net', 'bash', '-c', SETUP, 'bash', socketDir];
+    const user = IS_ROOT ? [] : ['--map-root-user'];
+    const argv = [...user, '--mount', '--net', 'bash', '-c', SETUP, 'bash', socketDir];
     const holder = spawn('unshare', argv, { stdio: ['pipe', 'pipe', 'pipe'] });
     let said = '';
     holder.stderr.on('data', (chunk: Buffer) => (said += chunk.toString()));
     const ready = once(holder.stdout, 'data');
     const failed = once(holder, 'exit').then(() => {
-      throw new Error(`cannot make the namespaces of a qube (root is needed): ${said}`);
+      throw new Error(`cannot make the namespaces of a qube: ${said}`);
     });
     await Promise.race([ready, failed]);
     failed.catch(() => undefined);
@@ -56,7 +59,8 @@ export class QubeNamespace {
 
   /** Starts a program inside. */
   spawn(argv: readonly string[], options: ExecOptions = {}): ChildProcess {
-    const target = ['--target', String(this.#holder.pid), '--mount', '--net'];
+    const user = IS_ROOT ? [] : ['--user'];
+    const target = ['--target', String(this.#holder.pid), ...user, '--mount', '--net'];
     const env = Object.entries(options.env ?? {}).map(([name, value]) => `${name}=${value}`);
     return spawn('nsenter', [...target, 'env', ...env, ...argv], { stdio: 'pipe' });
   }
