@@ -59,7 +59,7 @@ export class QubeNamespace {
 
   /** Starts a program inside. */
   spawn(argv: readonly string[], options: ExecOptions = {}): ChildProcess {
-    const user = IS_ROOT ? [] : ['--user'];
+    const user = IS_ROOT ? [] : ['--user', '--preserve-credentials'];
     const target = ['--target', String(this.#holder.pid), ...user, '--mount', '--net'];
     const env = Object.entries(options.env ?? {}).map(([name, value]) => `${name}=${value}`);
     return spawn('nsenter', [...target, 'env', ...env, ...argv], { stdio: 'pipe' });
