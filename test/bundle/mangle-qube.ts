@@ -38,9 +38,9 @@ export class MangleQube {
     return this.namespace.exec([process.execPath, MANGLE_PROGRAM, ...args], { env });
   }
 
-  /** Starts the program and does not wait for its end. */
-  start(env: Environment, ...args: string[]): ChildProcess {
-    return this.namespace.spawn([process.execPath, MANGLE_PROGRAM, ...args], { env });
+  /** Starts the program, on this or another Node, and does not wait for its end. */
+  start(env: Environment, args: readonly string[], node = process.execPath): ChildProcess {
+    return this.namespace.spawn([node, MANGLE_PROGRAM, ...args], { env });
   }
 
   /** Our table as nft lists it; empty when there is none. */

@@ -4,11 +4,17 @@ import { existsSync, readFileSync } from 'node:fs';
 import { rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
+import { fileURLToPath } from 'node:url';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { QubesDb } from '../sim/qubesdb.js';
 import { golden, MangleQube } from './mangle-qube.js';
 
 const EF_TABLE = await golden('mangle-ef-listed');
+/** How a socket is paused and inherited is Node's own business, so every version that users have must do it right. */
+const NODES = ['node20', 'node22', 'node24'].map(
+  (name) =>
+    [name, fileURLToPath(new URL(`node-versions/node_modules/${name}/bin/node`, import.meta.url))] as const,
+);
 const CLASSES = ['ef', 'cs5', 'cs0', 'cs2', 'cs1'];
 
 let qube: MangleQube;
@@ -27,7 +33,7 @@ afterEach(async () => {
 
 describe('by hand', () => {
   test('watch stays in the foreground and applies every change', async () => {
-    const { child } = start({}, 'watch');
+    const { child } = start({}, process.execPath);
     await inForce('ef');
     qube.qubesdb.write('/vm-config/dscp', 'cs1');
     await inForce('cs1');
@@ -41,7 +47,7 @@ describe('by hand', () => {
   });
 
   test('defect of the original: no live update, and a flushed ruleset stays flushed', async () => {
-    start({}, 'watch');
+    start({}, process.execPath);
     await inForce('ef');
     await qube.nft('flush ruleset');
     qube.qubesdb.write('/vm-config/other', '1');
@@ -49,7 +55,7 @@ describe('by hand', () => {
   });
 
   test('a daemon that restarts: what is in force stays, then the new value', async () => {
-    const { output } = start({}, 'watch');
+    const { output } = start({}, process.execPath);
     await inForce('ef');
     await qube.qubesdb.close();
     await until(() => output().includes('QubesDB closed the connection; its daemon has stopped.'));
@@ -61,23 +67,26 @@ describe('by hand', () => {
 });
 
 describe('under systemd', () => {
-  test('hands the connection to head, tells systemd in one message, and ends', async () => {
-    const unit = await Unit.create();
-    const waiter = await unit.run();
-    expect(unit.messages()).toEqual([
-      `READY=1 MAINPID=${waiter} STATUS=/vm-config/dscp is ef: every packet of this qube leaves with DSCP 46.`,
-    ]);
-    expect(readFileSync(`/proc/${waiter}/cmdline`, 'latin1')).toBe('head\0-c\x0072\0');
-    expect(await qube.table()).toBe(EF_TABLE);
-    expect(qube.qubesdb.clientCount).toBe(1);
-    // Node leaves O_NONBLOCK on its sockets, and head would end at the first EAGAIN.
-    const flags = /^flags:\s*(\d+)$/m.exec(readFileSync(`/proc/${waiter}/fdinfo/0`, 'latin1'))?.[1] ?? '';
-    expect(Number.parseInt(flags, 8) & 0o4000).toBe(0);
-    qube.qubesdb.write('/vm-config/dscp', 'cs1');
-    await ended(waiter);
-    await unit.run();
-    expect(await classInForce()).toBe('cs1');
-  });
+  test.each(NODES)(
+    '%s hands the connection to head, tells systemd in one message, and ends',
+    async (_, node) => {
+      const unit = await Unit.create(undefined, node);
+      const waiter = await unit.run();
+      expect(unit.messages()).toEqual([
+        `READY=1 MAINPID=${waiter} STATUS=/vm-config/dscp is ef: every packet of this qube leaves with DSCP 46.`,
+      ]);
+      expect(readFileSync(`/proc/${waiter}/cmdline`, 'latin1')).toBe('head\0-c\x0072\0');
+      expect(await qube.table()).toBe(EF_TABLE);
+      expect(qube.qubesdb.clientCount).toBe(1);
+      // Node leaves O_NONBLOCK on its sockets, and head would end at the first EAGAIN.
+      const flags = /^flags:\s*(\d+)$/m.exec(readFileSync(`/proc/${waiter}/fdinfo/0`, 'latin1'))?.[1] ?? '';
+      expect(Number.parseInt(flags, 8) & 0o4000).toBe(0);
+      qube.qubesdb.write('/vm-config/dscp', 'cs1');
+      await ended(waiter);
+      await unit.run();
+      expect(await classInForce()).toBe('cs1');
+    },
+  );
 
   test('a hundred changes at any moment of its life end with the last value in force', async () => {
     const unit = await Unit.create();
@@ -126,12 +135,12 @@ describe('under systemd', () => {
 
   test('nft fails: no hand-over before the policy is in force', async () => {
     const flag = join(qube.namespace.socketDir, 'broken');
-    const path = await qube.fakeProgram(
+    await qube.fakeProgram(
       'nft',
       '[ ! -e /run/qubes/broken ] || { echo "Error: broken" >&2; exit 1; }; exec "$REAL" "$@"',
     );
     await writeFile(flag, '');
-    const unit = await Unit.create(path);
+    const unit = await Unit.create();
     const running = unit.run();
     await until(() => unit.messages().length > 0);
     expect(unit.messages()).toHaveLength(1);
@@ -142,7 +151,7 @@ describe('under systemd', () => {
   });
 
   test('systemd cannot be told: stays, and leaves no waiter behind for each attempt', async () => {
-    const unit = await Unit.create(undefined, 'exit 1');
+    const unit = await Unit.create('exit 1');
     const { child, output } = unit.start();
     await until(() => output().includes('systemd-notify READY=1 MAINPID='));
     await until(() => qube.qubesdb.clientCount === 0);
@@ -155,21 +164,23 @@ describe('under systemd', () => {
 /** What systemd does with the unit: start it, follow MAINPID, start it again. */
 class Unit {
   readonly #env: Record<string, string>;
+  readonly #node: string;
   runs = 0;
   #waiter = 0;
 
-  static async create(path?: string, notify = 'echo "$*" >> /run/qubes/notify.log'): Promise<Unit> {
-    const notifyPath = await qube.fakeProgram('systemd-notify', notify);
-    return new Unit({ PATH: path ?? notifyPath, NOTIFY_SOCKET: '/run/notify' });
+  static async create(notify = 'echo "$*" >> /run/qubes/notify.log', node = process.execPath): Promise<Unit> {
+    const path = await qube.fakeProgram('systemd-notify', notify);
+    return new Unit({ PATH: path, NOTIFY_SOCKET: '/run/notify' }, node);
   }
 
-  private constructor(env: Record<string, string>) {
+  private constructor(env: Record<string, string>, node: string) {
     this.#env = env;
+    this.#node = node;
   }
 
   start(): { child: ChildProcess; output: () => string } {
     this.runs++;
-    return start(this.#env, 'watch');
+    return start(this.#env, this.#node);
   }
 
   /** Runs the program until it has handed over. @returns the process id of the waiter. */
@@ -195,11 +206,8 @@ class Unit {
   }
 }
 
-function start(
-  env: Record<string, string>,
-  ...args: string[]
-): { child: ChildProcess; output: () => string } {
-  const child = qube.start(env, ...args);
+function start(env: Record<string, string>, node: string): { child: ChildProcess; output: () => string } {
+  const child = qube.start(env, ['watch'], node);
   children.push(child);
   let said = '';
   child.stderr?.on('data', (chunk: Buffer) => (said += chunk.toString()));

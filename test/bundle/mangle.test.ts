@@ -135,7 +135,7 @@ describe('apply', () => {
   });
 });
 
-describe('print, check, status, cleanup', () => {
+describe('defect of the original: no status, no uninstall. print, check, status, cleanup', () => {
   test('print shows what apply would run, and changes nothing', async () => {
     qube.qubesdb.write('/vm-config/dscp', 'ef');
     const { stdout } = await qube.mangle('print');

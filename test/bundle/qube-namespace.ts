@@ -12,7 +12,7 @@ export interface Outcome {
   readonly stderr: string;
 }
 
-export interface ExecOptions {
+interface ExecOptions {
   readonly stdin?: string;
   readonly env?: Readonly<Record<string, string>>;
 }

@@ -4,7 +4,7 @@ import { MAX_VALUE_BYTES } from '@qubes-qos/core/vm-config';
 import { MAX_PATH_BYTES } from '@qubes-qos/host/qubesdb/codec';
 
 /** One key with its value. */
-export type Entry = readonly [path: string, value: Uint8Array];
+type Entry = readonly [path: string, value: Uint8Array];
 
 /** The keys of one qube. Paths have one character a byte. */
 export class QubesDbStore {

@@ -10,7 +10,7 @@ import { isValidPath, isValidValue, QubesDbStore } from './qubesdb-store.js';
 /** The real daemon aborts at the next connection. */
 const MAX_CLIENTS = 256;
 
-export interface QubesDbOptions {
+interface QubesDbOptions {
   /** Keys that exist from the start, as those that dom0 writes before the qube's first process. */
   readonly entries?: Readonly<Record<string, Uint8Array | string>>;
 }

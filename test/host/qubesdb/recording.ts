@@ -2,7 +2,7 @@
 import { readFileSync } from 'node:fs';
 import { MessageDecoder, type Message } from '@qubes-qos/host/qubesdb/codec';
 
-export interface Exchange {
+interface Exchange {
   readonly dir: 'c2s' | 's2c';
   readonly hex: string;
   readonly eof?: boolean;
