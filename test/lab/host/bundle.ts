@@ -50,14 +50,17 @@ export async function guestFiles(checks: readonly string[]): Promise<Record<stri
 /** A program that is not built is not there: the check that asks for it says so. */
 async function suiteFiles(): Promise<Record<string, ArchiveFile>> {
   const built = PROGRAMS.filter((name) => existsSync(inRepository('dist', name)));
-  const files = await Promise.all(
-    built.map(
-      async (name) =>
-        [
-          `/usr/bin/${name}`,
-          { content: await readFile(inRepository('dist', name)), executable: true },
-        ] as const,
+  const units = (await readdir(inRepository('systemd'))).filter((name) => name.endsWith('.service'));
+  const files = await Promise.all([
+    ...built.map((name) => suiteFile(`/usr/bin/${name}`, inRepository('dist', name), true)),
+    ...units.map((name) =>
+      suiteFile(`/usr/lib/systemd/system/${name}`, inRepository('systemd', name), false),
     ),
-  );
+  ]);
   return Object.fromEntries(files);
+}
+
+async function suiteFile(path: string, from: string, executable: boolean): Promise<[string, ArchiveFile]> {
+  const content = await readFile(from);
+  return [path, executable ? { content, executable } : { content }];
 }
