@@ -66,6 +66,11 @@ export class QubesDb {
     return this.#clients.size;
   }
 
+  /** True while one client keeps the single-threaded daemon waiting, and with it all others. */
+  get isFrozen(): boolean {
+    return [...this.#clients].some((client) => client.freezesDaemon);
+  }
+
   /** From now on nothing is answered and nothing fires, as in a VM whose dom0 daemon is gone: no EOF, no error. */
   hang(): void {
     this.#isHanging = true;
