@@ -43,8 +43,10 @@ check(
   async () => {
     const before = Number(await property('NRestarts'));
     for (let count = 0; count < 100; count++) qubesdb.write('/vm-config/dscp', NAMES[count % NAMES.length]!);
-    qubesdb.write('/vm-config/dscp', 'cs1');
-    await until('cs1 is in force and it waits', () => isQuietWith(8), 60_000);
+    // Another than the one that was in force before them.
+    qubesdb.write('/vm-config/dscp', 'cs2');
+    await until('cs2 is in force and it waits', () => isQuietWith(16), 60_000);
+    assert.equal(await property('ActiveState'), 'active');
     assert.equal(await property('Result'), 'success');
     return { restarts: Number(await property('NRestarts')) - before };
   },
