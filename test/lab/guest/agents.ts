@@ -8,6 +8,9 @@ import { until, type Background } from './run.js';
 export type Agents = ReadonlyMap<string, Background>;
 
 const MANGLE = ['work', 'personal', 'untrusted'];
+/** Five programs start at once; in the shell, on a busy host, that takes long. */
+const PATIENCE_MS = 60_000;
+
 const TC = ['sys-net', 'sys-firewall'];
 
 /** Starts the agents, in the foreground as by hand, and waits until the tc agents have put their bands in place. */
@@ -16,8 +19,12 @@ export async function startAgents(): Promise<Agents> {
   for (const qube of MANGLE) agents.set(`mangle in ${qube}`, startInQube(qube, 'qubes-qos-mangle', 'watch'));
   for (const qube of TC) agents.set(`tc in ${qube}`, startInQube(qube, 'qubes-qos-tc', 'run'));
   await withAgents(agents, async () => {
-    await until('bands in sys-net', async () => (await bandBytes('sys-net', NIC)).length > 0);
-    await until('bands in sys-firewall', async () => (await bandBytes('sys-firewall', 'eth0')).length > 0);
+    await until('bands in sys-net', async () => (await bandBytes('sys-net', NIC)).length > 0, PATIENCE_MS);
+    await until(
+      'bands in sys-firewall',
+      async () => (await bandBytes('sys-firewall', 'eth0')).length > 0,
+      PATIENCE_MS,
+    );
   });
   return agents;
 }

@@ -1,5 +1,5 @@
 #!/bin/bash
-# Process 1 of the guest. Mounts what a kernel needs, then runs the guest program (or systemd, or a shell) and powers off.
+# Process 1 of the guest. Mounts what a kernel needs, then runs the guest program (or systemd, which runs it as a unit) and powers off.
 export PATH=/usr/sbin:/usr/bin:/sbin:/bin HOME=/root LC_ALL=C TERM=${TERM:-linux}
 mount -t proc proc /proc
 mount -t sysfs sysfs /sys
@@ -12,7 +12,7 @@ stty -F /dev/ttyS1 raw -echo
 hostname lab
 # Without entropy the kernel makes some from the clock before Node may start, for 1.5 s. Here it is only to be the same
 # every time: ioctl RNDADDENTROPY with 4096 bits that are all alike.
-perl -e 'open(my $random, ">", "/dev/urandom") or die; ioctl($random, 0x40085203, pack("iia512", 4096, 512, "lab" x 171)) or die'
+perl -e 'open(my $random, ">", "/dev/urandom") or die; my $seed = pack("iia512", 4096, 512, "lab" x 171); ioctl($random, 0x40085203, $seed) or die'
 mode=$(cat /lab/mode)
 
 if [ "$mode" = systemd ]; then
@@ -37,8 +37,9 @@ else
 fi
 
 cat > /lab/run.sh <<'RUN'
-node --stack-trace-limit=30 /lab/guest.cjs
-code=$?
+# Through a pipe: Node aborts at its end when the terminal that it printed on was hung up, as that of a shell is.
+node --stack-trace-limit=30 /lab/guest.cjs 2>&1 | cat
+code=${PIPESTATUS[0]}
 echo "{\"end\":$code}" > /dev/ttyS1
 if [ "$(cat /lab/mode)" = systemd ] && [ "$code" != 0 ]; then journalctl --no-pager -n 30; fi
 # A reset ends QEMU at once: it runs with -no-reboot.
@@ -47,6 +48,5 @@ RUN
 
 case $mode in
     systemd) exec /lib/systemd/systemd ;;
-    shell) exec setsid -c bash /lab/shell.sh </dev/ttyS0 ;;
     *) bash /lab/run.sh ;;
 esac

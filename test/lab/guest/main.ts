@@ -2,9 +2,13 @@
 import { readFile } from 'node:fs/promises';
 import { runDemo } from './demo.js';
 import { runChecks } from './run-checks.js';
+import { runExec, runShell, type Terminal } from './shell.js';
 
 /** What the host asks of a guest. */
-export type Job = { readonly run: 'checks' } | { readonly run: 'demo' };
+export type Job =
+  | { readonly run: 'checks' | 'demo' }
+  | { readonly run: 'shell'; readonly terminal: Terminal }
+  | { readonly run: 'exec'; readonly qube: string; readonly argv: readonly string[] };
 
 async function main(): Promise<void> {
   const job = JSON.parse(await readFile('/lab/job.json', 'utf8')) as Job;
@@ -13,6 +17,10 @@ async function main(): Promise<void> {
       return runChecks();
     case 'demo':
       return runDemo();
+    case 'shell':
+      return runShell(job.terminal);
+    case 'exec':
+      return runExec(job.qube, job.argv);
   }
 }
 

@@ -10,7 +10,9 @@ import { guestRoot } from './root.js';
 
 export interface GuestOptions {
   /** `plain`: the guest program is the only one that runs. `systemd`: systemd is process 1 and runs it as a unit. */
-  readonly mode: 'plain' | 'systemd' | 'shell';
+  readonly mode: 'plain' | 'systemd';
+  /** The console is this terminal and time is real; nothing is repeatable then. */
+  readonly isInteractive?: boolean;
   /** Given to the guest program as /lab/job.json. */
   readonly job: object;
   /** Files to put into the guest, by absolute path there. */
@@ -44,7 +46,7 @@ export async function bootGuest(options: GuestOptions): Promise<GuestResult> {
     const { onRecord } = options;
     const output = await runGuest({
       ...{ kernel: root.kernel, initramfs, directory, timeoutS: options.timeoutS },
-      interactive: options.mode === 'shell',
+      isInteractive: options.isInteractive ?? false,
       onRecords: onRecord && ((text) => parseRecords(text, '').forEach(onRecord)),
     });
     return {

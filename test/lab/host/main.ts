@@ -2,6 +2,7 @@
 import { runCheckCommand } from './check-command.js';
 import { runDemoCommand } from './demo-command.js';
 import { LabError } from './host-error.js';
+import { runExecCommand, runShellCommand } from './shell-command.js';
 
 const USAGE = `usage: scripts/lab check [FILE...]   run the guest checks (of these files in test/lab/guest/checks*)
        scripts/lab demo              show what the suite does, with real packets
@@ -15,6 +16,10 @@ async function main([command, ...args]: readonly string[]): Promise<number> {
       return runCheckCommand(args);
     case 'demo':
       return runDemoCommand();
+    case 'shell':
+      return runShellCommand();
+    case 'exec':
+      return runExecCommand(args);
     default:
       process.stderr.write(USAGE);
       return 2;

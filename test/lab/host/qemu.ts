@@ -15,7 +15,7 @@ export interface GuestRun {
   /** Called with each further piece of the records while the guest runs. */
   readonly onRecords?: ((text: string) => void) | undefined;
   /** Connects the console to the terminal; time then is real and nothing is repeatable. */
-  readonly interactive?: boolean | undefined;
+  readonly isInteractive: boolean;
 }
 
 /** What a guest that ended by itself has left. */
@@ -46,18 +46,22 @@ const VIRTUAL_TIME = [
   ...['-accel', 'tcg,thread=single', '-icount', 'shift=1,sleep=off'],
   ...['-rtc', 'base=2026-01-01T00:00:00,clock=vm'],
 ];
-const REAL_TIME = ['-accel', 'kvm', '-accel', 'tcg', '-cpu', 'max'];
+/** For a person. Not KVM, which a machine that is itself virtual may have and not be able to use. signal=off: Ctrl-C goes into the guest. */
+const REAL_TIME = [...['-accel', 'tcg'], ...['-chardev', 'stdio,id=terminal,signal=off']];
 
-/** Everything that would make two boots differ is off; a panic ends the guest at once. */
+/** A panic ends the guest at once. */
 const KERNEL_ARGUMENTS =
-  'console=ttyS0 loglevel=4 lsm=capability panic=-1 rdinit=/lab/init systemd.show_status=auto tsc=reliable clocksource=tsc lpj=4000000 norandmaps nokaslr random.trust_cpu=off mitigations=off';
+  'console=ttyS0 loglevel=4 panic=-1 rdinit=/lab/init systemd.show_status=auto lsm=capability mitigations=off';
+
+/** Everything that would make two boots differ is off. */
+const REPEATABLE = 'tsc=reliable clocksource=tsc lpj=4000000 norandmaps nokaslr random.trust_cpu=off';
 
 /** Boots and waits until the guest has powered off. @throws LabError on a time-out or when QEMU fails. */
 export async function runGuest(run: GuestRun): Promise<GuestOutput> {
   const consoleFile = join(run.directory, 'console');
   const recordsFile = join(run.directory, 'records');
   const child = spawn('qemu-system-x86_64', argumentsOf(run, consoleFile, recordsFile), {
-    stdio: run.interactive ? 'inherit' : ['ignore', 'ignore', 'pipe'],
+    stdio: run.isInteractive ? 'inherit' : ['ignore', 'ignore', 'pipe'],
   });
   let said = '';
   child.stderr?.on('data', (data: Buffer) => (said += data.toString()));
@@ -71,14 +75,17 @@ export async function runGuest(run: GuestRun): Promise<GuestOutput> {
 
 /** Empty when the guest ended by itself, else what happened. */
 async function endOf(child: ChildProcess, timeoutS: number): Promise<string> {
+  const kill = () => void child.kill('SIGKILL');
+  process.once('exit', kill);
   return new Promise((resolve) => {
     const timer = setTimeout(() => {
       resolve(`the guest did not end within ${timeoutS} s`);
-      child.kill('SIGKILL');
+      kill();
     }, timeoutS * 1000);
     child.once('error', (error) => resolve(`cannot run qemu-system-x86_64: ${error.message}`));
     child.once('close', (code, signal) => {
       clearTimeout(timer);
+      process.off('exit', kill);
       resolve(code === 0 ? '' : `QEMU ended with ${signal ?? `exit code ${code ?? '?'}`}`);
     });
   });
@@ -87,9 +94,21 @@ async function endOf(child: ChildProcess, timeoutS: number): Promise<string> {
 function argumentsOf(run: GuestRun, consoleFile: string, recordsFile: string): string[] {
   return [
     ...MACHINE,
-    ...(run.interactive ? REAL_TIME : VIRTUAL_TIME),
-    ...['-serial', run.interactive ? 'stdio' : `file:${consoleFile}`, '-serial', `file:${recordsFile}`],
-    ...['-kernel', run.kernel, '-initrd', run.initramfs, '-append', KERNEL_ARGUMENTS],
+    ...(run.isInteractive ? REAL_TIME : VIRTUAL_TIME),
+    ...[
+      '-serial',
+      run.isInteractive ? 'chardev:terminal' : `file:${consoleFile}`,
+      '-serial',
+      `file:${recordsFile}`,
+    ],
+    ...[
+      '-kernel',
+      run.kernel,
+      '-initrd',
+      run.initramfs,
+      '-append',
+      run.isInteractive ? KERNEL_ARGUMENTS : `${KERNEL_ARGUMENTS} ${REPEATABLE}`,
+    ],
   ];
 }
 
