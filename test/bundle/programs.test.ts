@@ -1,12 +1,10 @@
 // The three bundles as files: alone, small, executable, reproducible, and running on every Node that users have.
-import { execFile } from 'node:child_process';
 import { copyFile, mkdtemp, readFile, rm, stat } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { promisify } from 'node:util';
+import { execa } from 'execa';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 
-const run = promisify(execFile);
 const PROGRAMS = ['qubes-qos-mangle', 'qubes-qos-tc', 'qvm-qos'];
 const NODES = ['node20', 'node22', 'node24'];
 
@@ -16,7 +14,7 @@ let again: string;
 beforeAll(async () => {
   alone = await mkdtemp(join(tmpdir(), 'qubes-qos-alone-'));
   again = await mkdtemp(join(tmpdir(), 'qubes-qos-again-'));
-  await run('node', ['scripts/bundle.mjs', again]);
+  await execa('node', ['scripts/bundle.mjs', again]);
 });
 
 afterAll(async () => {
@@ -40,16 +38,14 @@ describe.each(PROGRAMS)('%s', (program) => {
     const path = join(alone, program);
     await copyFile(`dist/${program}`, path);
     const interpreter = `test/bundle/node-versions/node_modules/${node}/bin/node`;
-    const env = { PATH: '/usr/bin:/bin' };
-    const { stdout } = await run(interpreter, [path, '--version'], { env });
+    const options = { env: { PATH: '/usr/bin:/bin' }, extendEnv: false, reject: false } as const;
+    const { stdout } = await execa(interpreter, [path, '--version'], options);
     const manifest = JSON.parse(await readFile('package.json', 'utf8')) as { version: string };
     expect(stdout).toContain(manifest.version);
-    const help = await run(interpreter, [path, '--help'], { env });
+    const help = await execa(interpreter, [path, '--help'], options);
     expect(help.stdout).toContain(`Usage: ${program}`);
-    const wrong = run(interpreter, [path, 'no-such-command'], { env });
-    await expect(wrong).rejects.toMatchObject({
-      code: 2,
-      stderr: expect.stringContaining(`${program}: error: `) as string,
-    });
+    const wrong = await execa(interpreter, [path, 'no-such-command'], options);
+    expect(wrong.exitCode).toBe(2);
+    expect(wrong.stderr).toContain(`${program}: error: `);
   });
 });

@@ -14,22 +14,28 @@ function program(): Command {
     'Queues the traffic of a NetVM in five classes: ef, cs5, cs0, cs2, cs1, best first.',
   );
   root.command('run').description('stay and keep every interface as it should be').action(run);
-  root.command('apply').description('make every interface as it should be, once').action(once('apply'));
+  root
+    .command('apply')
+    .description('make every interface as it should be, once')
+    .action(once((commands) => commands.apply()));
   root
     .command('print')
     .description('print the settings and the tc script; change nothing')
     .option('--json', 'as JSON')
-    .action(once('print'));
-  root.command('check').description('say whether the settings are valid and in force').action(once('check'));
+    .action(once((commands, json) => commands.print(json)));
+  root
+    .command('check')
+    .description('say whether the settings are valid and in force')
+    .action(once((commands) => commands.check()));
   root
     .command('status')
     .description('show what is in force, why, and the counters of each class')
     .option('--json', 'as JSON')
-    .action(once('status'));
+    .action(once((commands, json) => commands.status(json)));
   root
     .command('cleanup')
     .description('remove everything that qubes-qos-tc put in place')
-    .action(once('cleanup'));
+    .action(once((commands) => commands.cleanup()));
   return root;
 }
 
@@ -40,13 +46,13 @@ async function run(): Promise<void> {
   await runAgent(stop.signal);
 }
 
-type Once = 'apply' | 'print' | 'check' | 'status' | 'cleanup';
+type Commands = typeof import('./commands.js');
 
-function once(name: Once): (options: { readonly json?: boolean }) => Promise<void> {
-  return async ({ json = false }) => {
-    const commands = await import('./commands.js');
-    report(await commands[name](json));
-  };
+/** Loads the commands when one is used: `--help` and usage errors need none of them. */
+function once(
+  command: (commands: Commands, json: boolean) => Promise<Outcome>,
+): (options: { readonly json?: boolean }) => Promise<void> {
+  return async ({ json = false }) => report(await command(await import('./commands.js'), json));
 }
 
 function report({ stdout, complaints, exitCode }: Outcome): void {
