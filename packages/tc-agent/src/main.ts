@@ -8,6 +8,11 @@ const PROGRAM = 'qubes-qos-tc';
 /** How a command ends when it is stopped by a signal that it was meant to be stopped by. */
 const STOP_SIGNALS = ['SIGTERM', 'SIGINT'] as const;
 
+interface ShowOptions {
+  readonly json?: boolean;
+}
+
+// The commands are loaded when one is used: --help and usage errors need none of them.
 function program(): Command {
   const root = newProgram(
     PROGRAM,
@@ -17,25 +22,29 @@ function program(): Command {
   root
     .command('apply')
     .description('make every interface as it should be, once')
-    .action(once((commands) => commands.apply()));
+    .action(async () => report(await (await import('./commands.js')).apply()));
   root
     .command('print')
     .description('print the settings and the tc script; change nothing')
     .option('--json', 'as JSON')
-    .action(once((commands, json) => commands.print(json)));
+    .action(async ({ json = false }: ShowOptions) =>
+      report(await (await import('./commands.js')).print(json)),
+    );
   root
     .command('check')
     .description('say whether the settings are valid and in force')
-    .action(once((commands) => commands.check()));
+    .action(async () => report(await (await import('./commands.js')).check()));
   root
     .command('status')
     .description('show what is in force, why, and the counters of each class')
     .option('--json', 'as JSON')
-    .action(once((commands, json) => commands.status(json)));
+    .action(async ({ json = false }: ShowOptions) =>
+      report(await (await import('./commands.js')).status(json)),
+    );
   root
     .command('cleanup')
     .description('remove everything that qubes-qos-tc put in place')
-    .action(once((commands) => commands.cleanup()));
+    .action(async () => report(await (await import('./commands.js')).cleanup()));
   return root;
 }
 
@@ -44,15 +53,6 @@ async function run(): Promise<void> {
   for (const signal of STOP_SIGNALS) process.once(signal, () => stop.abort());
   const { runAgent } = await import('./run.js');
   await runAgent(stop.signal);
-}
-
-type Commands = typeof import('./commands.js');
-
-/** Loads the commands when one is used: `--help` and usage errors need none of them. */
-function once(
-  command: (commands: Commands, json: boolean) => Promise<Outcome>,
-): (options: { readonly json?: boolean }) => Promise<void> {
-  return async ({ json = false }) => report(await command(await import('./commands.js'), json));
 }
 
 function report({ stdout, complaints, exitCode }: Outcome): void {
