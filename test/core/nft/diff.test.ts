@@ -1,7 +1,8 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { CLASS_NAMES } from '@qubes-qos/core/classes';
-import { diffTable, explainTable, type NftOp } from '@qubes-qos/core/nft/diff';
+import { diffTable, explainTable } from '@qubes-qos/core/nft/diff';
+import type { NftOp } from '@qubes-qos/core/nft/model';
 import type { NftTable } from '@qubes-qos/core/nft/model';
 import { readTable } from '@qubes-qos/core/nft/read';
 import { renderNft, renderTable } from '@qubes-qos/core/nft/render';

@@ -1,10 +1,6 @@
 // Owns the difference between the table that should be and the one that is.
-import type { NftTable, TableId } from './model.js';
+import type { NftOp, NftTable, TableId } from './model.js';
 import { renderTable, renderTableId } from './render.js';
-
-/** One step of an nft transaction. A table is replaced whole: the kernel swaps it in between two packets. */
-export type NftOp =
-  { readonly op: 'replace'; readonly table: NftTable } | { readonly op: 'delete'; readonly id: TableId };
 
 /** What turns the observed table into the desired one; undefined is "no such table". Nothing when they are equal. */
 export function diffTable(

@@ -63,3 +63,7 @@ export type MetaKey = (typeof META_KEYS)[number];
 /** How a rule may end the walk through its chain. */
 export const VERDICTS = ['accept', 'drop', 'return'] as const;
 export type Verdict = (typeof VERDICTS)[number];
+
+/** One step of an nft transaction. A table is replaced whole: the kernel swaps it in between two packets. */
+export type NftOp =
+  { readonly op: 'replace'; readonly table: NftTable } | { readonly op: 'delete'; readonly id: TableId };

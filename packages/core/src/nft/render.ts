@@ -1,6 +1,5 @@
 // Owns the text of nft scripts: model and ops -> what `nft -f -` reads, one statement a line.
-import type { NftOp } from './diff.js';
-import type { NftBase, NftChain, NftExpression, NftRule, NftTable, TableId } from './model.js';
+import type { NftBase, NftChain, NftExpression, NftRule, NftTable, TableId, NftOp } from './model.js';
 
 /** Names of the priorities that we use, as nft prints them (nft(8), "Standard priority names"). */
 const PRIORITY_NAMES: Readonly<Record<number, string>> = { [-300]: 'raw', [-150]: 'mangle', 0: 'filter' };
