@@ -1,6 +1,6 @@
 // Makes one vitest test of each guest check: one guest boots for each file of checks, a check that it did not report fails.
 import { beforeAll, describe, expect, test } from 'vitest';
-import { registeredChecks, type CheckRecord } from './guest/check.js';
+import { takeChecks, type CheckRecord } from './guest/check.js';
 import { bootGuest } from './host/boot.js';
 import { checkFiles, checkPath, guestFiles } from './host/bundle.js';
 
@@ -10,11 +10,8 @@ const TIMEOUT_S = 590;
 export async function testGuestChecks(mode: 'plain' | 'systemd'): Promise<void> {
   for (const file of await checkFiles(mode)) {
     const path = checkPath(mode, file);
-    const before = registeredChecks().length;
     await import(path);
-    const names = registeredChecks()
-      .slice(before)
-      .map((check) => check.name);
+    const names = takeChecks().map((check) => check.name);
     describe(file, () => testFile(mode, path, names));
   }
 }

@@ -26,7 +26,7 @@ export function check(name: string, body: () => Promise<unknown>): void {
   registered.push({ name, body });
 }
 
-/** All that is registered, in order. */
-export function registeredChecks(): readonly Check[] {
-  return registered;
+/** What was registered since this was last called, in order: on the host the checks of one file after another. */
+export function takeChecks(): readonly Check[] {
+  return registered.splice(0);
 }

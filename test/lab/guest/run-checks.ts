@@ -1,10 +1,10 @@
 // Owns the run of the registered checks in the guest: each is recorded, whatever happens to it.
-import { registeredChecks, type Check, type CheckRecord } from './check.js';
+import { takeChecks, type Check, type CheckRecord } from './check.js';
 import { record } from './record.js';
 
 /** Runs all registered checks one after another. */
 export async function runChecks(): Promise<void> {
-  for (const check of registeredChecks()) record(await runOne(check));
+  for (const check of takeChecks()) record(await runOne(check));
 }
 
 async function runOne(check: Check): Promise<CheckRecord> {
