@@ -10,7 +10,7 @@ const TIMEOUT_S = 1800;
 /** Prints the steps while they happen, then one table and one plot. */
 export async function runDemoCommand(): Promise<number> {
   console.log(
-    'booting Debian 13 in QEMU; time in it is counted in instructions, so the figures repeat exactly',
+    'booting Debian 13 in QEMU; time in it is counted in instructions, so the figures do not depend on this machine',
   );
   const { records } = await bootGuest({
     mode: 'plain',

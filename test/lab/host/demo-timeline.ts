@@ -25,7 +25,7 @@ export function renderTimeline(live: LiveRecord): string {
     `     lost |${lost.trimEnd()}`,
     `          +${'-'.repeat(COLUMNS)}`,
     ...live.typed.map(({ text, atS }) => `${' '.repeat(11 + columnOf(live, atS))}^ ${text}`),
-    "The modem's own queue empties with the 5 % of the line that sys-net leaves free; from then on the call is alone.",
+    "The modem's old queue empties through the 5 % of the line that sys-net leaves free; no new one builds up.",
     '',
   ].join('\n');
 }
