@@ -1,0 +1,75 @@
+# Installs what `npm run build` made, for packages and by hand: the agents in VMs, qvm-qos in dom0.
+# An installation needs no network: it builds only what is not there. Needs rst2man for the manual pages.
+
+BINDIR = /usr/bin
+MANDIR = /usr/share/man
+UNITDIR = /usr/lib/systemd/system
+PRESETDIR = /usr/lib/systemd/system-preset
+INSTALL = install
+RST2MAN := $(shell command -v rst2man || command -v rst2man.py)
+VERSION := $(shell sed -n 's/^  "version": "\(.*\)",$$/\1/p' package.json)
+
+VM_PROGRAMS = qubes-qos-mangle qubes-qos-tc
+VM_UNITS = qubes-qos-mangle.service qubes-qos-mangle-cleanup.service qubes-qos-tc.service
+VM_PRESETS = 75-qubes-qos.preset
+VM_PAGES = qubes-qos-mangle.8 qubes-qos-tc.8
+DOM0_PROGRAMS = qvm-qos
+DOM0_PAGES = qvm-qos.1
+
+PROGRAMS = $(VM_PROGRAMS) $(DOM0_PROGRAMS)
+PAGES = $(VM_PAGES) $(DOM0_PAGES)
+SOURCE = dist/qubes-qos-$(VERSION).tar.gz
+
+.PHONY: all source install-vm install-dom0 uninstall-vm uninstall-dom0
+
+all:
+	npm run --silent build
+
+# One run builds all of them.
+$(PROGRAMS:%=dist/%) &:
+	npm run --silent build
+
+ifneq ($(RST2MAN),)
+PAGES_DIR = dist/man
+
+dist/man/%.8: docs/man/%.rst docs/man/docutils.sed
+	$(call make_page,8)
+dist/man/%.1: docs/man/%.rst docs/man/docutils.sed
+	$(call make_page,1)
+
+define make_page
+@mkdir -p $(@D)
+sed -f docs/man/docutils.sed $< | sed 's/@SECTION@/$(1)/' | $(RST2MAN) --halt=warning --syntax-highlight=none > $@.new
+@mv $@.new $@
+endef
+else
+$(info No rst2man (Debian, Fedora: python3-docutils): the manual pages are not installed.)
+endif
+
+# The pages that can be had; none without rst2man.
+pages_of = $(if $(PAGES_DIR),$(addprefix $(PAGES_DIR)/,$(1)))
+
+install-vm: $(VM_PROGRAMS:%=dist/%) $(call pages_of,$(VM_PAGES))
+	$(INSTALL) -D -m 0755 -t $(DESTDIR)$(BINDIR) $(VM_PROGRAMS:%=dist/%)
+	$(INSTALL) -D -m 0644 -t $(DESTDIR)$(UNITDIR) $(VM_UNITS:%=systemd/%)
+	$(INSTALL) -D -m 0644 -t $(DESTDIR)$(PRESETDIR) $(VM_PRESETS:%=systemd/%)
+	$(if $(PAGES_DIR),$(INSTALL) -D -m 0644 -t $(DESTDIR)$(MANDIR)/man8 $(call pages_of,$(VM_PAGES)))
+
+install-dom0: $(DOM0_PROGRAMS:%=dist/%) $(call pages_of,$(DOM0_PAGES))
+	$(INSTALL) -D -m 0755 -t $(DESTDIR)$(BINDIR) $(DOM0_PROGRAMS:%=dist/%)
+	$(if $(PAGES_DIR),$(INSTALL) -D -m 0644 -t $(DESTDIR)$(MANDIR)/man1 $(call pages_of,$(DOM0_PAGES)))
+
+uninstall-vm:
+	rm -f $(VM_PROGRAMS:%=$(DESTDIR)$(BINDIR)/%) $(VM_UNITS:%=$(DESTDIR)$(UNITDIR)/%) \
+		$(VM_PRESETS:%=$(DESTDIR)$(PRESETDIR)/%) $(VM_PAGES:%=$(DESTDIR)$(MANDIR)/man8/%)
+
+uninstall-dom0:
+	rm -f $(DOM0_PROGRAMS:%=$(DESTDIR)$(BINDIR)/%) $(DOM0_PAGES:%=$(DESTDIR)$(MANDIR)/man1/%)
+
+# What the packages are built from: with the built programs, since a package build has no network, and with what they
+# were built from.
+source: $(PROGRAMS:%=dist/%)
+	tar --create --gzip --file $(SOURCE) --transform 's,^,qubes-qos-$(VERSION)/,' --sort=name --mtime=@0 \
+		--owner=0 --group=0 --numeric-owner --mode=go=rX,u+rw --exclude=node_modules --exclude=.types \
+		LICENSE README.md Makefile package.json package-lock.json tsconfig.json docs/man packages rpm scripts systemd \
+		$(PROGRAMS:%=dist/%)
