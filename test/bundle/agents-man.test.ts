@@ -1,0 +1,155 @@
+// The manual pages of the agents against the agents: commands, options, settings, names, and what is really printed.
+import { readFileSync } from 'node:fs';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { execa } from 'execa';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { CLASSES } from '@qubes-qos/core/classes';
+import { parseFileSettings } from '@qubes-qos/core/tc-config';
+import { readTomlFiles } from '@qubes-qos/host/toml-files';
+import { MangleQube } from './mangle-qube.js';
+
+const AGENTS = ['qubes-qos-mangle', 'qubes-qos-tc'] as const;
+const PAGES = new URL('snapshots/agents/', import.meta.url);
+
+describe.each(AGENTS)('the manual page of %s', (agent) => {
+  const manual = manualOf(agent);
+
+  test('describes every command that --help names, and no other', async () => {
+    const described = [...manual.matchAll(/^([a-z]+)\n\^+$/gm)].map(([, name]) => name);
+    expect(described).toEqual(await commandsOf(agent));
+    // Once in the synopsis, once where the command is described.
+    const usage = [...manual.matchAll(new RegExp(`^\\| :command:\`${agent}\` ([a-z]+)`, 'gm'))];
+    expect(usage.map(([, name]) => name)).toEqual([...described, ...described]);
+  });
+
+  test('describes every option, and says of each command which it takes', async () => {
+    for (const command of await commandsOf(agent)) {
+      const help = await helpOf(agent, command);
+      const usage = [...manual.matchAll(new RegExp(`^\\| :command:\`${agent}\` ${command}(.*)$`, 'gm'))];
+      const options = optionsIn(help).filter((option) => option !== '--help');
+      for (const [, taken = ''] of usage) expect(optionsIn(taken)).toEqual(options);
+    }
+    const options = [...manual.matchAll(/^\.\. option:: (.*)$/gm)].flatMap(([, text = '']) =>
+      optionsIn(text),
+    );
+    expect(new Set(options)).toEqual(new Set(['--help', '--version', '--json']));
+  });
+
+  test('shows what was really printed', () => {
+    const printed = readFileSync(new URL(`${agent}.txt`, PAGES), 'utf8');
+    const examples = examplesIn(manual, 'console');
+    expect(examples.length).toBeGreaterThan(3);
+    for (const example of examples) expect(printed).toContain(example);
+  });
+
+  test('refers only to commands that there are', async () => {
+    const known = new Set(await commandsOf(agent));
+    for (const [, command = ''] of manual.matchAll(new RegExp(`\`\`${agent} ([a-z]+)`, 'g')))
+      expect(known).toContain(command);
+  });
+});
+
+describe('what qubes-qos-mangle prints', () => {
+  let qube: MangleQube;
+
+  beforeAll(async () => {
+    qube = await MangleQube.create();
+  });
+
+  afterAll(() => qube.close());
+
+  test('is what the page of examples shows', async () => {
+    const pages: string[] = [];
+    const type = async (command: string): Promise<void> => {
+      const { code, stdout, stderr } = await qube.mangle(...command.split(' '));
+      const exit = code === 0 ? '' : `[exit ${code ?? 'signal'}]\n`;
+      pages.push(`root@work# qubes-qos-mangle ${command}\n${stdout}${stderr}${exit}`);
+    };
+    await type('status');
+    qube.qubesdb.write('/vm-config/dscp', 'ef');
+    for (const command of ['status', 'apply', 'status', 'status --json', 'print', 'check'])
+      await type(command);
+    qube.qubesdb.write('/vm-config/dscp', 'EF');
+    for (const command of ['apply', 'status', 'print']) await type(command);
+    await qube.nft('delete table inet qubes-qos-mangle');
+    for (const command of ['status', 'apply', 'cleanup', 'cleanup']) await type(command);
+    const page = `Examples of qubes-qos-mangle\n\n${pages.join('\n')}`;
+    await expect(page).toMatchFileSnapshot(fileURLToPath(new URL('qubes-qos-mangle.txt', PAGES)));
+  });
+});
+
+describe('the settings in the manual page of qubes-qos-tc', () => {
+  const manual = manualOf('qubes-qos-tc');
+
+  test('are all the keys that the schema knows, and no other', () => {
+    const described = [...manual.matchAll(/^``([a-z]+)``$/gm)].map(([, key = '']) => key).sort();
+    expect(described).toEqual(['down', 'takeover', 'up', 'use']);
+    for (const key of described) expect(acceptsKey(key)).toBe(true);
+    expect(acceptsKey('speed')).toBe(false);
+  });
+
+  test('are accepted as the example shows them', async () => {
+    const directory = await mkdtemp(join(tmpdir(), 'settings-'));
+    const examples = examplesIn(manual, 'toml');
+    for (const [position, example] of examples.entries())
+      await writeFile(join(directory, `${position}.toml`), example);
+    const files = await readTomlFiles([directory]);
+    await rm(directory, { recursive: true });
+    expect(files.length).toBeGreaterThan(0);
+    for (const { source, content } of files) expect(() => parseFileSettings(source, content)).not.toThrow();
+  });
+
+  test('has the class table as it is', () => {
+    const rows = [...manual.matchAll(/^(ef|cs\d) +(\d+) +(.+)$/gm)].map(([, name, dscp, share]) => [
+      name,
+      Number(dscp),
+      share,
+    ]);
+    expect(rows).toEqual(
+      CLASSES.map(({ name, dscp, share }) => [name, dscp, share === 0 ? 'first' : `${share} of 10`]),
+    );
+    expect(CLASSES.reduce((sum, { share }) => sum + share, 0)).toBe(10);
+  });
+});
+
+function manualOf(name: string): string {
+  return readFileSync(new URL(`../../docs/man/${name}.rst`, import.meta.url), 'utf8');
+}
+
+function examplesIn(manual: string, language: string): string[] {
+  const block = new RegExp(`^\\.\\. code-block:: ${language}\\n\\n((?: {3}.*\\n|\\n)+)`, 'gm');
+  return [...manual.matchAll(block)].map(([, text = '']) => text.replace(/^ {3}/gm, '').trim());
+}
+
+async function helpOf(agent: string, ...args: string[]): Promise<string> {
+  return (await execa(`dist/${agent}`, [...args, '--help'])).stdout;
+}
+
+async function commandsOf(agent: string): Promise<string[]> {
+  const [, list = ''] = (await helpOf(agent)).split('\nCommands:\n');
+  const names = [...list.matchAll(/^ {2}([a-z]+)\b/gm)].map(([, name = '']) => name);
+  expect(names.length).toBeGreaterThan(5);
+  return names.filter((name) => name !== 'help');
+}
+
+function optionsIn(text: string): string[] {
+  return [...text.matchAll(/--[a-z]+/g)].map(([option]) => option);
+}
+
+/** Whether the key is known somewhere in a settings file, with whatever kind of value. */
+function acceptsKey(key: string): boolean {
+  const values = [true, 50, '1mbit'];
+  return values.some((value) =>
+    [{ [key]: value }, { line: { [key]: value }, interface: { ens6: { [key]: value } } }].some((toml) => {
+      try {
+        parseFileSettings('tc.toml', toml);
+        return true;
+      } catch {
+        return false;
+      }
+    }),
+  );
+}
