@@ -4,13 +4,14 @@ import { expect, test } from 'vitest';
 import type { CheckRecord } from './guest/check.js';
 import type { Row } from './guest/measure.js';
 import { bootGuest } from './host/boot.js';
-import { checkPath, guestFiles } from './host/bundle.js';
+import { guestFiles } from './host/bundle.js';
+import { inRepository } from './host/paths.js';
 
 const TIMEOUT_S = 290;
 const TOLERANCE = 0.005;
 
 test('two runs give the same figures', async () => {
-  const files = await guestFiles([checkPath('plain', 'repeat')]);
+  const files = await guestFiles([inRepository('test/lab/guest/repeat-check.ts')]);
   const run = async () => {
     const { records } = await bootGuest({
       mode: 'plain',

@@ -1,8 +1,8 @@
 // The figures that test/lab/repeat.test.ts compares between two runs: nanoseconds of a loaded line.
-import { check } from '../check.js';
-import { markByHand, shapeByHand } from '../hand-written.js';
-import { measure } from '../measure.js';
-import { startLab } from '../topology.js';
+import { check } from './check.js';
+import { markByHand, shapeByHand } from './hand-written.js';
+import { measure } from './measure.js';
+import { startLab } from './topology.js';
 
 check('a short call on a loaded line', async () => {
   await startLab();

@@ -1,0 +1,4 @@
+// Runs the checks that measure under load.
+import { MEASUREMENTS, testGuestChecks } from './guest-checks.js';
+
+await testGuestChecks('plain', (file) => MEASUREMENTS.includes(file));
