@@ -1,5 +1,5 @@
 # Installs what `npm run build` made, for packages and by hand: the agents in VMs, qvm-qos in dom0.
-# An installation needs no network: it builds only what is not there. Needs rst2man for the manual pages.
+# `make` builds everything; an installation needs no network and builds only what is not there. Manual pages need rst2man.
 
 BINDIR = /usr/bin
 MANDIR = /usr/share/man
@@ -18,11 +18,16 @@ DOM0_PAGES = qvm-qos.1
 
 PROGRAMS = $(VM_PROGRAMS) $(DOM0_PROGRAMS)
 PAGES = $(VM_PAGES) $(DOM0_PAGES)
+PAGES_DIR = dist/man
 SOURCE = dist/qubes-qos-$(VERSION).tar.gz
+
+# The paths of pages. Without rst2man: of those that were made before, maybe in another qube.
+pages_of = $(if $(RST2MAN),$(1:%=$(PAGES_DIR)/%),$(wildcard $(1:%=$(PAGES_DIR)/%)))
+install_pages = $(if $(call pages_of,$(2)),$(INSTALL) -D -m 0644 -t $(DESTDIR)$(MANDIR)/$(1) $(call pages_of,$(2)))
 
 .PHONY: all source install-vm install-dom0 uninstall-vm uninstall-dom0
 
-all:
+all: $(call pages_of,$(PAGES))
 	npm run --silent build
 
 # One run builds all of them.
@@ -30,34 +35,29 @@ $(PROGRAMS:%=dist/%) &:
 	npm run --silent build
 
 ifneq ($(RST2MAN),)
-PAGES_DIR = dist/man
-
-dist/man/%.8: docs/man/%.rst docs/man/docutils.sed
+$(PAGES_DIR)/%.8: docs/man/%.rst docs/man/docutils.sed
 	$(call make_page,8)
-dist/man/%.1: docs/man/%.rst docs/man/docutils.sed
+$(PAGES_DIR)/%.1: docs/man/%.rst docs/man/docutils.sed
 	$(call make_page,1)
+else ifeq ($(wildcard $(PAGES:%=$(PAGES_DIR)/%)),)
+$(info No rst2man (Debian, Fedora: python3-docutils): the manual pages are not installed.)
+endif
 
 define make_page
 @mkdir -p $(@D)
 sed -f docs/man/docutils.sed $< | sed 's/@SECTION@/$(1)/' | $(RST2MAN) --halt=warning --syntax-highlight=none > $@.new
 @mv $@.new $@
 endef
-else
-$(info No rst2man (Debian, Fedora: python3-docutils): the manual pages are not installed.)
-endif
-
-# The pages that can be had; none without rst2man.
-pages_of = $(if $(PAGES_DIR),$(addprefix $(PAGES_DIR)/,$(1)))
 
 install-vm: $(VM_PROGRAMS:%=dist/%) $(call pages_of,$(VM_PAGES))
 	$(INSTALL) -D -m 0755 -t $(DESTDIR)$(BINDIR) $(VM_PROGRAMS:%=dist/%)
 	$(INSTALL) -D -m 0644 -t $(DESTDIR)$(UNITDIR) $(VM_UNITS:%=systemd/%)
 	$(INSTALL) -D -m 0644 -t $(DESTDIR)$(PRESETDIR) $(VM_PRESETS:%=systemd/%)
-	$(if $(PAGES_DIR),$(INSTALL) -D -m 0644 -t $(DESTDIR)$(MANDIR)/man8 $(call pages_of,$(VM_PAGES)))
+	$(call install_pages,man8,$(VM_PAGES))
 
 install-dom0: $(DOM0_PROGRAMS:%=dist/%) $(call pages_of,$(DOM0_PAGES))
 	$(INSTALL) -D -m 0755 -t $(DESTDIR)$(BINDIR) $(DOM0_PROGRAMS:%=dist/%)
-	$(if $(PAGES_DIR),$(INSTALL) -D -m 0644 -t $(DESTDIR)$(MANDIR)/man1 $(call pages_of,$(DOM0_PAGES)))
+	$(call install_pages,man1,$(DOM0_PAGES))
 
 uninstall-vm:
 	rm -f $(VM_PROGRAMS:%=$(DESTDIR)$(BINDIR)/%) $(VM_UNITS:%=$(DESTDIR)$(UNITDIR)/%) \

@@ -31,11 +31,19 @@ describe.each(Object.entries(PACKAGES))('%s', (name, { target, files }) => {
 
   test('without rst2man the pages are left out, and it is said in one line', async () => {
     const destdir = join(tree.scratch, `${name}-no-pages`);
-    const said = await tree.make(`install-${target}`, `DESTDIR=${destdir}`, 'RST2MAN=');
+    const said = await tree.make(`install-${target}`, `DESTDIR=${destdir}`, 'RST2MAN=', 'PAGES_DIR=none');
     expect(said.match(/^No rst2man .*not installed\.$/gm)).toHaveLength(1);
     const expected = Object.entries(files).filter(([path]) => !path.includes('/man/'));
     expect(await modes(destdir)).toEqual(Object.fromEntries(expected));
   });
+});
+
+test('without rst2man the pages that were made before are installed', async () => {
+  await tree.make('PAGES_DIR=made', 'RST2MAN=true', 'made/qvm-qos.1');
+  const destdir = join(tree.scratch, 'made-before');
+  const said = await tree.make('install-dom0', `DESTDIR=${destdir}`, 'PAGES_DIR=made', 'RST2MAN=');
+  expect(said).not.toContain('No rst2man');
+  expect(await modes(destdir)).toEqual(PACKAGES['qubes-qos-dom0'].files);
 });
 
 test('an installation builds what is missing and nothing else', async () => {
