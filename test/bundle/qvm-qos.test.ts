@@ -57,6 +57,8 @@ describe('pages of documentation', () => {
       'set work ef',
       'uplink sys-net --up auto',
       'set work ef',
+      'uplink sys-net --up 20mbit',
+      'set work ef',
       'set mail ef',
       'set vault ef',
       'set debian-13 ef',

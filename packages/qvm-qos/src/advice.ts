@@ -112,8 +112,9 @@ async function noteOnRate(call: AdminCall, netvm: string): Promise<string | unde
   // Only now: what this loads takes longer than the request.
   const { parseUplinkPolicy } = await import('@qubes-qos/core/uplink-policy');
   try {
-    const { up = 'off' } = parseUplinkPolicy(value).policy;
-    return up === 'off' ? `${netvm}: ${advice}` : undefined;
+    const { up } = parseUplinkPolicy(value).policy;
+    if (typeof up === 'number') return undefined;
+    return up === 'auto' ? `${netvm}: up=auto measures nothing yet; ${advice}` : `${netvm}: ${advice}`;
   } catch (error) {
     return `${netvm}: vm-config.${VM_CONFIG.uplink} cannot be used (${messageOf(error)}); ${advice}`;
   }
