@@ -1,0 +1,75 @@
+// The examples of the agents' manual pages: typed anew for qubes-qos-mangle; for qubes-qos-tc, which needs qdiscs that not
+// every kernel has, recorded in the lab (agents-session.sh) and compared with what the program makes of the same.
+import { readFileSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { QosError } from '@qubes-qos/core/errors';
+import type { Link } from '@qubes-qos/core/links';
+import { mergeConfig, parseFileSettings } from '@qubes-qos/core/tc-config';
+import { buildTree } from '@qubes-qos/core/tc/diff';
+import { renderTc } from '@qubes-qos/core/tc/render';
+import { planTc } from '@qubes-qos/tc-agent/plan';
+import type { Status } from '@qubes-qos/tc-agent/status';
+import { settingsText, statusText } from '@qubes-qos/tc-agent/text';
+import { MangleQube } from './mangle-qube.js';
+
+const PAGES = new URL('snapshots/agents/', import.meta.url);
+
+describe('what qubes-qos-mangle prints', () => {
+  let qube: MangleQube;
+
+  beforeAll(async () => {
+    qube = await MangleQube.create();
+  });
+
+  afterAll(() => qube.close());
+
+  test('is what the page of examples shows', async () => {
+    const pages: string[] = [];
+    const type = async (command: string): Promise<void> => {
+      const { code, stdout, stderr } = await qube.mangle(...command.split(' '));
+      const exit = code === 0 ? '' : `[exit ${code ?? 'signal'}]\n`;
+      pages.push(`root@work# qubes-qos-mangle ${command}\n${stdout}${stderr}${exit}`);
+    };
+    await type('status');
+    qube.qubesdb.write('/vm-config/dscp', 'ef');
+    for (const command of ['status', 'apply', 'status', 'status --json', 'print', 'check'])
+      await type(command);
+    qube.qubesdb.write('/vm-config/dscp', 'EF');
+    for (const command of ['apply', 'status', 'print']) await type(command);
+    await qube.nft('delete table inet qubes-qos-mangle');
+    for (const command of ['status', 'apply', 'cleanup', 'cleanup']) await type(command);
+    const page = `Examples of qubes-qos-mangle\n\n${pages.join('\n')}`;
+    await expect(page).toMatchFileSnapshot(fileURLToPath(new URL('qubes-qos-mangle.txt', PAGES)));
+  });
+});
+
+describe('what qubes-qos-tc printed in the lab is what it prints now', () => {
+  const recorded = readFileSync(new URL('qubes-qos-tc.txt', PAGES), 'utf8');
+
+  test('status', () => {
+    const [, json = ''] = /qubes-qos-tc status --json\n(.*)\n/.exec(recorded) ?? [];
+    const text = statusText(JSON.parse(json) as Status);
+    expect(recorded).toContain(`root@sys-net# qubes-qos-tc status\n${text}\n`);
+  });
+
+  test('print', () => {
+    const links: Link[] = [
+      { ifindex: 2, ifname: 'ens6', group: 0, kind: undefined, up: true, mtu: 1500 },
+      { ifindex: 3, ifname: 'vif2.0', group: 2, kind: 'veth', up: true, mtu: 1500 },
+    ];
+    const config = mergeConfig([], 'up=10mbit');
+    const defaultRoutes = [{ dev: 'ens6', metric: 0 }];
+    const plans = planTc({ links, defaultRoutes, config, missing: new Set() });
+    const trees = plans.flatMap(({ link, tree }) => (tree ? [buildTree(link.ifname, tree, '5')] : []));
+    const text = [...settingsText(config), renderTc(trees).text].join('\n');
+    expect(recorded).toContain(`root@sys-net# qubes-qos-tc print\n${text}`);
+  });
+
+  test('the fault of a file', () => {
+    const fault = (): unknown =>
+      parseFileSettings('/rw/config/qubes-qos/tc.toml', { line: { up: '5kbps', speed: 3 } });
+    const [, sentence = ''] = /^qubes-qos-tc: (.*5kbps.*)$/m.exec(recorded) ?? [];
+    expect(fault).toThrow(new QosError('config', sentence));
+  });
+});
