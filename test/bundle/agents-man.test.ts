@@ -5,9 +5,13 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { execa } from 'execa';
 import { describe, expect, test } from 'vitest';
-import { CLASSES } from '@qubes-qos/core/classes';
+import { CLASS_NAMES, CLASSES } from '@qubes-qos/core/classes';
 import { parseFileSettings, type FileSettings, type LineSettings } from '@qubes-qos/core/tc-config';
-import { readTomlFiles } from '@qubes-qos/host/toml-files';
+import { VM_CONFIG, VM_CONFIG_FEATURE_PREFIX } from '@qubes-qos/core/vm-config';
+import { readTomlFiles, SETTINGS_DIRECTORIES } from '@qubes-qos/host/toml-files';
+import { POLICY_PATH } from '@qubes-qos/mangle-agent/enforce';
+import { LAST_VALID_FILE } from '@qubes-qos/mangle-agent/last-valid';
+import { MANGLE_TABLE } from '@qubes-qos/mangle-agent/plan';
 
 const AGENTS = ['qubes-qos-mangle', 'qubes-qos-tc'] as const;
 
@@ -54,6 +58,24 @@ describe.each(AGENTS)('the manual page of %s', (agent) => {
     const known = new Set(await commandsOf(agent));
     for (const [, command = ''] of manual.matchAll(new RegExp(`\`\`${agent} ([a-z]+)`, 'g')))
       expect(known).toContain(command);
+  });
+});
+
+describe('names in the manual pages', () => {
+  test('what qubes-qos-mangle owns and obeys', () => {
+    const manual = manualOf('qubes-qos-mangle');
+    const { family, name } = MANGLE_TABLE;
+    for (const text of [`table ${family} ${name}`, LAST_VALID_FILE, POLICY_PATH])
+      expect(manual).toContain(`\`\`${text}\`\``);
+    const [, classes = ''] = /is the policy\. It is one of ([^:]*), exactly so:/.exec(manual) ?? [];
+    expect([...classes.matchAll(/``(\w+)``/g)].map(([, word]) => word)).toEqual(CLASS_NAMES);
+  });
+
+  test('what qubes-qos-tc reads', () => {
+    const manual = manualOf('qubes-qos-tc');
+    const files = SETTINGS_DIRECTORIES.map((directory) => `\`\`${directory}/*.toml\`\``);
+    expect(manual).toContain(`\n${files.join(', ')}\n`);
+    expect(manual).toContain(`\`\`${VM_CONFIG_FEATURE_PREFIX}${VM_CONFIG.uplink}\`\``);
   });
 });
 
