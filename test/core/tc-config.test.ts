@@ -50,6 +50,21 @@ describe('mergeConfig', () => {
     expect(settingsOf(config, 'constructor').up).toBe(9_000_000);
   });
 
+  test('files are merged key by key for an interface too', () => {
+    const config = mergeConfig(
+      [
+        { source: 'a', settings: file({ interface: { wg0: { up: '1mbit', use: 90 } } }) },
+        { source: 'b', settings: file({ interface: { wg0: { up: '2mbit' } } }) },
+      ],
+      undefined,
+    );
+    expect(config.interfaces.get('wg0')).toEqual({
+      up: { value: 2_000_000, source: 'b' },
+      use: { value: 90, source: 'a' },
+    });
+    expect(settingsOf(config, 'wg0')).toEqual({ up: 2_000_000, use: 90 });
+  });
+
   test('unknown and unused keys of a newer dom0 are warnings', () => {
     const { warnings, line } = mergeConfig([], 'up=1mbit scheduler=tree colour=red');
     expect(warnings).toHaveLength(2);

@@ -1,5 +1,5 @@
 // What all thresholds rest on: figures do not depend on the host. Two runs are the same bit for bit nearly always; on a
-// busy host QEMU now and then lets a packet of TCP take another turn, which moves figures by some parts in ten thousand.
+// busy host QEMU now and then lets a packet of TCP take another turn, which moves figures by some parts in a thousand.
 import { expect, test } from 'vitest';
 import type { CheckRecord } from './guest/check.js';
 import type { Row } from './guest/measure.js';

@@ -19,7 +19,7 @@ function describeIssue(issue: Issue, value: unknown): string {
   }
   const where = key === '' ? '' : `${key}: `;
   const expected = expectation(issue);
-  if (expected === undefined) return where + issue.message;
+  if (expected === undefined) return where + issue.message.replace(/\.$/, '');
   return `${where}found ${shown(at(value, issue.path))}, expected ${expected}`;
 }
 

@@ -19,12 +19,15 @@ export interface Sourced<T> {
   readonly source: string;
 }
 
+/** Settings of a line, each with its source. */
+export type SourcedLine = Readonly<Partial<Record<keyof LineSettings, Sourced<number | string>>>>;
+
 /** Everything that can be configured. */
 export interface TcConfig {
   /** For every line. */
-  readonly line: Readonly<Partial<Record<keyof LineSettings, Sourced<number | string>>>>;
-  /** For one interface, by name: before `line`. */
-  readonly interfaces: ReadonlyMap<string, LineSettings & { readonly source: string }>;
+  readonly line: SourcedLine;
+  /** For one interface, by name: ranks above `line`, dom0's word included, which does not know interfaces. */
+  readonly interfaces: ReadonlyMap<string, SourcedLine>;
   readonly takeover: Sourced<boolean>;
   /** What was found odd and left out, one sentence each. */
   readonly warnings: readonly string[];
@@ -75,8 +78,8 @@ const DEFAULT_USE_PERCENT = 95;
 /**
  * Puts the settings together.
  * @param files - in the order in which they are read: later wins.
- * @param feature - the value of `vm-config.qos-uplink`, or undefined. dom0's word comes last, so that
- *   `qvm-qos uplink` has effect whatever the files say.
+ * @param feature - the value of `vm-config.qos-uplink`, or undefined. dom0's word ranks above every
+ *   `[line]`, so that `qvm-qos uplink` has effect whatever the files say of the line in general.
  * @throws QosError('policy') when the feature is invalid.
  */
 export function mergeConfig(
@@ -92,28 +95,34 @@ export function mergeConfig(
   ];
   const takeovers = files.filter(({ settings }) => settings.takeover !== undefined);
   const last = takeovers.at(-1);
+  const names = new Set(files.flatMap(({ settings }) => Object.keys(settings.interface ?? {})));
+  const ofInterface = (name: string): SourcedLine =>
+    mergeLayers(
+      files.map((file) => ({
+        source: file.source,
+        line: new Map(Object.entries(file.settings.interface ?? {})).get(name) ?? {},
+      })),
+    );
   return {
-    line: Object.fromEntries(
-      layers.flatMap((layer) =>
-        Object.entries<number | string>({ ...layer.line }).map(([key, value]) => [
-          key,
-          { value, source: layer.source },
-        ]),
-      ),
-    ),
-    interfaces: new Map(
-      files.flatMap(({ source: file, settings }) =>
-        Object.entries(settings.interface ?? {}).map(
-          ([name, line]) => [name, { ...line, source: file }] as const,
-        ),
-      ),
-    ),
+    line: mergeLayers(layers),
+    interfaces: new Map(Array.from(names, (name) => [name, ofInterface(name)])),
     takeover: { value: last?.settings.takeover ?? false, source: last?.source ?? 'built in' },
     warnings: [
       ...(fromDom0?.warnings ?? []).map((text) => `${source}: ${text}`),
       ...unused(fromDom0?.policy ?? {}, source),
     ],
   };
+}
+
+/** Key by key; later wins. */
+function mergeLayers(
+  layers: readonly { readonly source: string; readonly line: LineSettings }[],
+): SourcedLine {
+  return Object.fromEntries(
+    layers.flatMap(({ source, line }) =>
+      Object.entries<number | string>({ ...line }).map(([key, value]) => [key, { value, source }]),
+    ),
+  );
 }
 
 function pickRates({ up, down }: LineSettings): LineSettings {
@@ -130,8 +139,6 @@ function unused(
 
 /** The settings of one interface. */
 export function settingsOf(config: TcConfig, ifname: string): LineSettings {
-  const shared = Object.fromEntries(
-    Object.entries(config.line).map(([key, { value }]) => [key, value]),
-  ) as LineSettings;
-  return { ...shared, ...config.interfaces.get(ifname) };
+  const merged = { ...config.line, ...config.interfaces.get(ifname) };
+  return Object.fromEntries(Object.entries(merged).map(([key, { value }]) => [key, value]));
 }

@@ -1,6 +1,6 @@
 // Owns what people read: the same result objects that --json prints, as text. Pure.
 import { formatRate, type BitsPerSecond } from '@qubes-qos/core/rate';
-import type { TcConfig } from '@qubes-qos/core/tc-config';
+import type { SourcedLine, TcConfig } from '@qubes-qos/core/tc-config';
 import type { DeviceStatus, Status } from './status.js';
 
 /** The text of `status`. */
@@ -32,11 +32,16 @@ function row([name = '', ...numbers]: readonly string[]): string {
 
 /** One comment line for each setting: its value and where it is from. */
 export function settingsText(config: TcConfig): string[] {
-  const line = Object.entries(config.line).map(([key, { value, source }]) => {
-    const shown =
-      key === 'use' ? `${value} %` : typeof value === 'number' ? formatRate(value as BitsPerSecond) : value;
-    return `# ${key} = ${shown} (${source})`;
+  return [
+    ...lineText('', config.line),
+    ...[...config.interfaces].flatMap(([name, line]) => lineText(`interface.${name}.`, line)),
+    `# takeover = ${config.takeover.value} (${config.takeover.source})`,
+  ];
+}
+
+function lineText(prefix: string, line: SourcedLine): string[] {
+  return Object.entries(line).map(([key, { value, source }]) => {
+    const rate = typeof value === 'number' ? formatRate(value as BitsPerSecond) : value;
+    return `# ${prefix}${key} = ${key === 'use' ? `${value} %` : rate} (${source})`;
   });
-  const interfaces = [...config.interfaces].map(([name, { source }]) => `# [interface.${name}] (${source})`);
-  return [...line, ...interfaces, `# takeover = ${config.takeover.value} (${config.takeover.source})`];
 }
