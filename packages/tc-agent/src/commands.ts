@@ -46,7 +46,7 @@ export async function print(json: boolean): Promise<Outcome> {
 }
 
 /** Whether the settings are right and in force. tc has no dry run of its own. */
-export async function check(): Promise<Outcome> {
+export async function check(json: boolean): Promise<Outcome> {
   const { config, faults, missing } = await load();
   const { interfaces } = await readStatus(config, missing, []);
   const wrong = interfaces.filter(({ inForce }) => !inForce).map((device) => device.interface);
@@ -56,11 +56,10 @@ export async function check(): Promise<Outcome> {
       (name) => `${name}: what is in force is not what the settings say; qubes-qos-tc apply repairs it.`,
     ),
   ];
-  return outcome(
-    complaints.length === 0 ? 'settings are valid and in force' : '',
-    complaints,
-    complaints.length,
-  );
+  const isRight = complaints.length === 0;
+  if (json)
+    return outcome(JSON.stringify({ version: 1, isRight, problems: complaints }), [], complaints.length);
+  return outcome(isRight ? 'settings are valid and in force' : '', complaints, complaints.length);
 }
 
 /** What is in force, why, and what it has carried. */

@@ -33,7 +33,10 @@ function program(): Command {
   root
     .command('check')
     .description('say whether the settings are valid and in force')
-    .action(async () => report(await (await import('./commands.js')).check()));
+    .option('--json', 'as JSON')
+    .action(async ({ json = false }: ShowOptions) =>
+      report(await (await import('./commands.js')).check(json)),
+    );
   root
     .command('status')
     .description('show what is in force, why, and the counters of each class')

@@ -125,6 +125,12 @@ check('check sees what is not as it should be, and changes nothing', async () =>
     'qubes-qos-tc: vif4.0: what is in force is not what the settings say; qubes-qos-tc apply repairs it.\n',
   );
   assert.equal(exitCode, 1);
+  const json = JSON.parse((await agent('check', '--json')).stdout) as unknown;
+  assert.deepEqual(json, {
+    version: 1,
+    isRight: false,
+    problems: [stderr.replace('qubes-qos-tc: ', '').trimEnd()],
+  });
   assert.equal((await roots())['vif4.0'], 'noqueue 0:');
 });
 
