@@ -1,8 +1,12 @@
 // Adds up what scripts/test ran: a step counts as one, a step of tests as its tests. Exits with 1 unless all passed.
+// What failed is named once more at the end, where a log that was cut still shows it.
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 
 const directory = process.argv[2];
+/** Characters of a failed test's message. */
+const MAX_MESSAGE = 600;
+
 const totals = { passed: 0, failed: 0, skipped: 0 };
 
 for (const file of readdirSync(directory).filter((name) => name.endsWith('.step'))) {
@@ -22,10 +26,12 @@ process.exitCode = totals.failed === 0 && totals.passed > 0 ? 0 : 1;
 
 function addTests({ testResults }) {
   for (const { assertionResults } of testResults) {
-    for (const { status, fullName } of assertionResults) {
+    for (const { status, fullName, failureMessages } of assertionResults) {
       if (status === 'passed') totals.passed += 1;
-      else if (status === 'failed') totals.failed += 1;
-      else {
+      else if (status === 'failed') {
+        totals.failed += 1;
+        console.log(`FAILED: ${fullName}: ${(failureMessages ?? []).join('; ').slice(0, MAX_MESSAGE)}`);
+      } else {
         totals.skipped += 1;
         console.log(`SKIPPED: ${fullName}`);
       }

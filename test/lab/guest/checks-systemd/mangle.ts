@@ -130,9 +130,11 @@ check('a stop at any moment leaves no table and no process', async () => {
 
 check('the journal has no warning of systemd about the unit', async () => {
   const lines = (await sh('journalctl', '--no-pager', '-o', 'cat', '-u', UNIT)).split('\n');
-  const warnings = lines.filter((line) => /not our child|remains running|SIGKILL/.test(line));
-  // One was killed by a check above.
-  assert.deepEqual(warnings.slice(1), []);
+  // Not SIGKILL: an event between hand-over and exit makes systemd kill, and say so, what is exiting at that moment.
+  assert.deepEqual(
+    lines.filter((line) => /not our child|remains running|timed out/.test(line)),
+    [],
+  );
 });
 
 check('in a template it does not start', async () => {
@@ -143,7 +145,8 @@ check('in a template it does not start', async () => {
 });
 
 check('the units have nothing that systemd would complain of', async () => {
-  const { stderr } = await shWith({ okCodes: [0, 1] }, 'systemd-analyze', 'verify', UNIT);
+  // The guest has no manual pages; test/bundle/install.test.ts looks for ours.
+  const { stderr } = await shWith({ okCodes: [0, 1] }, 'systemd-analyze', 'verify', '--man=no', UNIT);
   assert.equal(
     stderr
       .split('\n')
