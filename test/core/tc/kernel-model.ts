@@ -7,6 +7,7 @@ import type {
   Observed,
   Op,
   Qdisc,
+  QdiscOptions,
   Side,
   Tree,
 } from '@qubes-qos/core/tc/model';
@@ -89,14 +90,12 @@ export class KernelModel {
     const existing = this.qdiscs.get(qdisc.handle);
     if (existing) {
       if (existing.options.kind !== qdisc.options.kind) throw new Error('Invalid qdisc name');
-      if (qdisc.options.kind === 'htb') throw new Error('Change operation not supported by specified qdisc.');
+      if (['htb', 'sfq'].includes(qdisc.options.kind))
+        throw new Error('Change operation not supported by specified qdisc.');
       if (existing.parent !== qdisc.parent)
         throw new Error('Cannot move an existing qdisc to a different parent.');
-      const isFlows =
-        existing.options.kind === 'fq_codel' &&
-        qdisc.options.kind === 'fq_codel' &&
-        existing.options.flows !== qdisc.options.flows;
-      if (isFlows) throw new Error('fq_codel: flows cannot be changed');
+      if (qdisc.options.kind === 'fq_codel' && qdisc.options.flows !== undefined)
+        throw new Error('fq_codel: flows cannot be changed');
     } else if (qdisc.parent === 'root') {
       this.#clear();
       this.root = 'ours';
@@ -105,7 +104,7 @@ export class KernelModel {
     } else if ([...this.qdiscs.values()].some(({ parent }) => parent === qdisc.parent)) {
       throw new Error('a test of ours never grafts over another leaf');
     }
-    this.qdiscs.set(qdisc.handle, qdisc);
+    this.qdiscs.set(qdisc.handle, { ...qdisc, options: { ...flowsOf(existing), ...rounded(qdisc.options) } });
   }
 
   #hasParent(classid: string): boolean {
@@ -118,7 +117,8 @@ export class KernelModel {
     if (!this.qdiscs.has(htbClass.parent) && !this.classes.has(htbClass.parent)) {
       throw new Error('Specified qdisc not found.');
     }
-    this.classes.set(htbClass.classid, htbClass);
+    const { rate, ceil } = htbClass;
+    this.classes.set(htbClass.classid, { ...htbClass, rate: wholeBytes(rate), ceil: wholeBytes(ceil) });
   }
 
   #replaceFilter(filter: DscpFilter): void {
@@ -134,4 +134,22 @@ export class KernelModel {
     this.classes.clear();
     this.filters.clear();
   }
+}
+
+/** What fq_codel keeps from its creation. */
+function flowsOf(existing: Qdisc | undefined): { readonly flows?: number } {
+  return existing?.options.kind === 'fq_codel' && existing.options.flows !== undefined
+    ? { flows: existing.options.flows }
+    : {};
+}
+
+function rounded(options: QdiscOptions): QdiscOptions {
+  return options.kind === 'cake' && options.bandwidth !== undefined
+    ? { ...options, bandwidth: wholeBytes(options.bandwidth) }
+    : options;
+}
+
+/** Rates are kept in bytes per second. */
+function wholeBytes(rate: number): number {
+  return Math.floor(rate / 8) * 8;
 }

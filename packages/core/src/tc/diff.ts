@@ -1,7 +1,19 @@
 // Owns the difference desired x observed -> ops for one device. In place where the kernel can, else a twin tree.
 import { otherSide } from './handles.js';
-import { sameOptions } from './kinds.js';
-import type { DeviceOps, DscpFilter, HtbClass, Observed, Op, Qdisc, Side, Tree } from './model.js';
+import { changeOptions, sameOptions } from './kinds.js';
+import { DEFAULT_R2Q } from './kinds/classful.js';
+import type {
+  ClassOverhead,
+  DeviceOps,
+  DscpFilter,
+  HtbClass,
+  Observed,
+  Op,
+  Qdisc,
+  Side,
+  Tree,
+} from './model.js';
+import { sameStab } from './stab.js';
 
 export interface DiffOptions {
   /** True when the user allows a foreign root qdisc to be replaced. */
@@ -52,7 +64,13 @@ export function buildTree(ifname: string, tree: Tree, side: Side): DeviceOps {
 /** The ops that turn the observed tree into the desired one without touching its root, or undefined if none can. */
 function changesInPlace(desired: Tree, observed: Tree): Op[] | undefined {
   const qdiscs = changes(desired.qdiscs, observed.qdiscs, (qdisc) => qdisc.handle, changeQdisc);
-  const classes = changes(desired.classes, observed.classes, (htbClass) => htbClass.classid, changeClass);
+  const r2q = r2qOf(desired);
+  const classes = changes(
+    desired.classes,
+    observed.classes,
+    (htbClass) => htbClass.classid,
+    (wanted, found) => changeClass(wanted, found, r2q),
+  );
   const filters = changes(desired.filters, observed.filters, filterKey, changeFilter);
   return qdiscs && classes && filters ? [...classes, ...qdiscs, ...filters] : undefined;
 }
@@ -77,27 +95,48 @@ function changes<T>(
 function changeQdisc(desired: Qdisc, observed: Qdisc | undefined): Change {
   if (!observed) return desired.parent === 'root' ? 'rebuild' : replaceQdisc(desired);
   if (observed.parent !== desired.parent || observed.options.kind !== desired.options.kind) return 'rebuild';
-  if (sameOptions(desired.options, observed.options)) return 'same';
-  return changesLive(desired, observed) ? replaceQdisc(desired) : 'rebuild';
+  const isStabSame = sameStab(desired.stab, observed.stab);
+  if (isStabSame && sameOptions(desired.options, observed.options)) return 'same';
+  // A replaced qdisc without a size table has none any more, so the op says the whole table.
+  const options = changeOptions(desired.options, observed.options);
+  return options ? replaceQdisc({ ...desired, options }) : 'rebuild';
 }
 
-// HTB has no change operation, and fq_codel takes its number of flows at creation only.
-function changesLive({ options: desired }: Qdisc, { options: observed }: Qdisc): boolean {
-  if (desired.kind === 'htb') return false;
-  return !(desired.kind === 'fq_codel' && observed.kind === 'fq_codel' && desired.flows !== observed.flows);
+function r2qOf({ qdiscs }: Tree): number {
+  const root = qdiscs.find(({ parent }) => parent === 'root')?.options;
+  return root?.kind === 'htb' ? (root.r2q ?? DEFAULT_R2Q) : DEFAULT_R2Q;
 }
 
-function changeClass(desired: HtbClass, observed: HtbClass | undefined): Change {
+function changeClass(desired: HtbClass, observed: HtbClass | undefined, r2q: number): Change {
   if (!observed) return replaceClass(desired);
   if (observed.parent !== desired.parent) return 'rebuild';
   const same =
-    desired.rate === observed.rate &&
-    desired.ceil === observed.ceil &&
+    wholeBytes(desired.rate) === observed.rate &&
+    wholeBytes(desired.ceil) === observed.ceil &&
     sameBurst(desired.burst, observed.burst, desired.rate) &&
     sameBurst(desired.cburst, observed.cburst, desired.ceil) &&
-    (observed.quantum === undefined || desired.quantum === observed.quantum) &&
-    desired.prio === observed.prio;
+    (observed.quantum === undefined || quantumOf(desired, r2q) === observed.quantum) &&
+    desired.prio === observed.prio &&
+    sameOverhead(desired.overhead, observed.overhead);
   return same ? 'same' : replaceClass(desired);
+}
+
+// tc passes rates on in whole bytes per second.
+function wholeBytes(rate: number): number {
+  return Math.floor(rate / 8) * 8;
+}
+
+// What the kernel computes where none is said, within the bounds that it warns of (net/sched/sch_htb.c).
+function quantumOf({ quantum, rate }: HtbClass, r2q: number): number {
+  return quantum ?? Math.min(200_000, Math.max(1000, Math.floor(Math.floor(rate / 8) / r2q)));
+}
+
+function sameOverhead(a: ClassOverhead | undefined, b: ClassOverhead | undefined): boolean {
+  return (
+    (a?.bytes ?? 0) === (b?.bytes ?? 0) &&
+    (a?.mpu ?? 0) === (b?.mpu ?? 0) &&
+    (a?.linklayer ?? 'ethernet') === (b?.linklayer ?? 'ethernet')
+  );
 }
 
 // The kernel keeps a burst as a time in ticks of 64 ns at the class's rate (psched): 1600 bytes come back as 1598.

@@ -1,61 +1,17 @@
 // Owns the vocabulary of queueing trees: what we want (desired) and what the kernel has (observed) are both this.
+import type { ClassOverhead, QdiscOptions, Stab } from './options.js';
+
+export type * from './options.js';
 
 /** `MAJOR:` of a qdisc or `MAJOR:MINOR` of a class, hexadecimal as tc writes them. */
 export type Handle = `${string}:${string}`;
-
-/** Hierarchy token bucket without options of its own beyond the class of unclassified packets. */
-export interface HtbOptions {
-  readonly kind: 'htb';
-  /** Minor of the default class, as a number (tc takes and prints it in hexadecimal). */
-  readonly default: number;
-}
-
-/** Enhanced transmission selection: bands in strict order, then bands that share by quantum. */
-export interface EtsOptions {
-  readonly kind: 'ets';
-  readonly bands: number;
-  readonly strict: number;
-  /** Bytes a turn of each band after the strict ones. */
-  readonly quanta: readonly number[];
-  /** Band for each of the 16 packet priorities, for packets that no filter matches. */
-  readonly priomap: readonly number[];
-}
-
-/** Strict bands. */
-export interface PrioOptions {
-  readonly kind: 'prio';
-  readonly bands: number;
-  readonly priomap: readonly number[];
-}
-
-/** Cake as a leaf: flow isolation and splitting of GSO packets, no shaping of its own. */
-export interface CakeOptions {
-  readonly kind: 'cake';
-  /** Most memory that the queue may hold, bytes. */
-  readonly memlimit: number;
-}
-
-/** Fair queueing with CoDel. */
-export interface FqCodelOptions {
-  readonly kind: 'fq_codel';
-  readonly flows: number;
-  /** Most memory that the queue may hold, bytes. */
-  readonly memoryLimit: number;
-  /** Microseconds. */
-  readonly target: number;
-  /** Microseconds. */
-  readonly interval: number;
-}
-
-export type QdiscOptions = HtbOptions | EtsOptions | PrioOptions | CakeOptions | FqCodelOptions;
-
-/** The kinds of qdisc that we build. */
-export type QdiscKind = QdiscOptions['kind'];
 
 export interface Qdisc {
   readonly handle: Handle;
   readonly parent: 'root' | Handle;
   readonly options: QdiscOptions;
+  /** How long packets are on the line; at the root only. */
+  readonly stab?: Stab;
 }
 
 /** A class of an HTB qdisc; the classes of ets and prio come with their qdisc. */
@@ -70,10 +26,15 @@ export interface HtbClass {
   readonly burst: number;
   /** Bytes. */
   readonly cburst: number;
-  /** Bytes; undefined in what is observed of a class that has children, where tc does not show it. */
+  /**
+   * Bytes; when undefined the kernel divides the rate by the root's r2q. Undefined in what is observed of a class that has
+   * children, where tc does not show it.
+   */
   readonly quantum: number | undefined;
   /** 0 (first) to 7. */
   readonly prio: number;
+  /** What each packet costs beyond its length. */
+  readonly overhead?: ClassOverhead;
 }
 
 export const IP_FAMILIES = ['ip', 'ipv6'] as const;

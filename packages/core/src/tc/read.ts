@@ -2,8 +2,9 @@
 import * as z from 'zod/mini';
 import { offSide, sideOfRoot } from './handles.js';
 import { isQdiscKind, readOptions } from './kinds.js';
-import type { DscpFilter, HtbClass, IpFamily, Observed, Qdisc, Side } from './model.js';
+import type { ClassOverhead, DscpFilter, HtbClass, IpFamily, Observed, Qdisc, Side } from './model.js';
 import { FILTER_FAMILY } from './render.js';
+import { readStab } from './stab.js';
 
 // {"kind":"ets","handle":"52:","dev":"ens6","parent":"51:1","options":{…}}; a root has "root":true and no parent.
 const qdiscJson = z.looseObject({
@@ -13,9 +14,11 @@ const qdiscJson = z.looseObject({
   parent: z.optional(z.string()),
   root: z.optional(z.boolean()),
   options: z.optional(z.record(z.string(), z.unknown())),
+  stab: z.optional(z.unknown()),
 });
 
-// {"class":"htb","handle":"51:1","root":true,"leaf":"0x52","prio":0,"rate":1187500,"ceil":1187500,"burst":1600,"cburst":1600}
+// {"class":"htb","handle":"51:1","root":true,"leaf":"0x52","prio":0,"rate":1187500,"ceil":1187500,"burst":1600,"cburst":1600};
+// -d adds "linklayer", "mpu_rate" and more, "overhead" is there only when it says something.
 const classJson = z.looseObject({
   class: z.string(),
   handle: z.string(),
@@ -26,6 +29,9 @@ const classJson = z.looseObject({
   ceil: z.optional(z.number()),
   burst: z.optional(z.number()),
   cburst: z.optional(z.number()),
+  overhead: z.optional(z.number()),
+  mpu_rate: z.optional(z.number()),
+  linklayer: z.optional(z.string()),
 });
 
 // {"protocol":"ip","pref":1,"kind":"u32","chain":0,"options":{"fh":"800::1","order":1,"key_ht":"800","bkt":"0",
@@ -91,7 +97,8 @@ function readQdisc(json: QdiscJson, side: Side, strange: string[]): Qdisc[] {
     return [];
   }
   const parent = json.root === true ? 'root' : offSide(json.parent ?? '', side);
-  return [{ handle: offSide(json.handle, side), parent, options }];
+  const stab = json.stab === undefined ? {} : { stab: readStab(json.stab) };
+  return [{ handle: offSide(json.handle, side), parent, options, ...stab }];
 }
 
 function readClass(json: z.infer<typeof classJson>, root: string, side: Side, strange: string[]): HtbClass[] {
@@ -112,8 +119,17 @@ function readClass(json: z.infer<typeof classJson>, root: string, side: Side, st
       cburst,
       quantum,
       prio: prio ?? 0,
+      ...readOverhead(json),
     },
   ];
+}
+
+function readOverhead(json: z.infer<typeof classJson>): { readonly overhead?: ClassOverhead } {
+  const { overhead: bytes = 0, mpu_rate: mpu = 0, linklayer } = json;
+  // The kernel says "adsl" where it was told "atm".
+  const isAtm = linklayer === 'atm' || linklayer === 'adsl';
+  if (bytes === 0 && mpu === 0 && !isAtm) return {};
+  return { overhead: { linklayer: isAtm ? 'atm' : 'ethernet', bytes, ...(mpu === 0 ? {} : { mpu }) } };
 }
 
 function readFilter(

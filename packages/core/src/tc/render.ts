@@ -1,7 +1,8 @@
 // Owns the text given to `tc -batch`: one op, one line. Nothing else in the project writes tc commands.
 import { onSide } from './handles.js';
 import { kindWords } from './kinds.js';
-import type { DeviceOps, DscpFilter, HtbClass, IpFamily, Op, Qdisc, Side } from './model.js';
+import type { ClassOverhead, DeviceOps, DscpFilter, HtbClass, IpFamily, Op, Qdisc, Side } from './model.js';
+import { stabWords } from './stab.js';
 
 /**
  * Preference and u32 hash table of each family. A preference holds one protocol only, and the kernel numbers
@@ -45,16 +46,23 @@ function renderOp(op: Op, ifname: string, side: Side): string {
   }
 }
 
-function renderQdisc({ parent, handle, options }: Qdisc, ifname: string, side: Side): string {
+function renderQdisc({ parent, handle, options, stab }: Qdisc, ifname: string, side: Side): string {
   const where = parent === 'root' ? 'root' : `parent ${onSide(parent, side)}`;
-  return `qdisc replace dev ${ifname} ${where} handle ${onSide(handle, side)} ${kindWords(options)}`;
+  const sizes = stab === undefined ? '' : `${stabWords(stab)} `;
+  return `qdisc replace dev ${ifname} ${where} handle ${onSide(handle, side)} ${sizes}${kindWords(options)}`;
 }
 
 function renderClass(htb: HtbClass, ifname: string, side: Side): string {
   const ids = `parent ${onSide(htb.parent, side)} classid ${onSide(htb.classid, side)}`;
   const quantum = htb.quantum === undefined ? '' : `quantum ${htb.quantum} `;
   const sizes = `burst ${htb.burst} cburst ${htb.cburst} ${quantum}prio ${htb.prio}`;
-  return `class replace dev ${ifname} ${ids} htb rate ${htb.rate}bit ceil ${htb.ceil}bit ${sizes}`;
+  return `class replace dev ${ifname} ${ids} htb rate ${htb.rate}bit ceil ${htb.ceil}bit ${sizes}${overheadWords(htb.overhead)}`;
+}
+
+function overheadWords(overhead: ClassOverhead | undefined): string {
+  if (overhead === undefined) return '';
+  const mpu = overhead.mpu === undefined ? '' : ` mpu ${overhead.mpu}`;
+  return `${mpu} overhead ${overhead.bytes} linklayer ${overhead.linklayer}`;
 }
 
 function renderFilter(

@@ -13,7 +13,8 @@ const UNSHAPED_FLOWS = 256;
 
 /** Splits GSO packets, which HTB would release in one burst (+1.2 ms at 10 Mbit/s), and isolates flows. */
 export function cakeLeaf(input: TreeInput): CakeOptions {
-  return { kind: 'cake', memlimit: input.rate === undefined ? UNSHAPED_MEMORY : leafMemory(input.rate) };
+  const memlimit = input.rate === undefined ? UNSHAPED_MEMORY : leafMemory(input.rate);
+  return { kind: 'cake', diffserv: 'besteffort', memlimit };
 }
 
 /** Isolates flows; for kernels without cake, and where nothing is shaped and GSO packets had better stay whole. */

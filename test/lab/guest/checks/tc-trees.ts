@@ -2,10 +2,12 @@
 import assert from 'node:assert/strict';
 import { CLASSES } from '@qubes-qos/core/classes';
 import { buildTree, diffTc } from '@qubes-qos/core/tc/diff';
-import type { Side } from '@qubes-qos/core/tc/model';
+import { otherSide } from '@qubes-qos/core/tc/handles';
+import type { Side, Tree } from '@qubes-qos/core/tc/model';
 import { readBandCounters } from '@qubes-qos/core/tc/read';
 import { renderTc } from '@qubes-qos/core/tc/render';
 import { applyTc, observeCounters, observeTc } from '@qubes-qos/host/tc';
+import { LEAVES, OPTION_TREES, treeOfLeaf } from '../../../core/tc/option-sets.js';
 import { TREES } from '../../../tc-agent/trees.js';
 import { check } from '../check.js';
 import { sh, shWith } from '../run.js';
@@ -66,10 +68,54 @@ for (const [name, tree] of Object.entries(TREES)) {
   });
 }
 
+for (const [name, tree] of Object.entries(OPTION_TREES)) {
+  check(`${name}: tc accepts every option, and it reads back as it was meant`, async () => {
+    await settle(tree, otherSide(await sideNow()));
+  });
+}
+
+for (const [kind, sets] of Object.entries(LEAVES)) {
+  check(`${kind}: from no option to each set and back, in place or by another tree`, async () => {
+    const { plain, ...others } = sets;
+    assert.ok(plain);
+    await settle(treeOfLeaf(plain), otherSide(await sideNow()));
+    const inPlace: string[] = [];
+    for (const [name, options] of Object.entries(others)) {
+      for (const [step, leaf] of [
+        [`plain > ${name}`, options],
+        [`${name} > plain`, plain],
+      ] as const) {
+        const before = await sideNow();
+        await settle(treeOfLeaf(leaf));
+        if ((await sideNow()) === before) inPlace.push(step);
+      }
+    }
+    return { inPlace };
+  });
+}
+
 check('the kernel had nothing to complain about', async () => {
   const { stdout } = await shWith({}, 'dmesg', '--level=warn,err');
   assert.doesNotMatch(stdout, /htb|quantum|HTB|ets|cake/);
 });
+
+async function sideNow(): Promise<Side> {
+  const observed = (await observeTc([DEV])).get(DEV);
+  return observed?.state === 'ours' ? observed.side : '6';
+}
+
+/** Applies the difference, or the whole tree on a side, and demands that nothing is then left to do. */
+async function settle(tree: Tree, side?: Side): Promise<void> {
+  const observed = (await observeTc([DEV])).get(DEV) ?? { state: 'default' };
+  const ops =
+    side === undefined ? diffTc(DEV, tree, observed, { takeover: false }) : buildTree(DEV, tree, side);
+  assert.deepEqual(await applyTc(renderTc([ops])), []);
+  const after = (await observeTc([DEV])).get(DEV);
+  assert.ok(after?.state === 'ours');
+  assert.deepEqual(after.strange, []);
+  const left = renderTc([diffTc(DEV, tree, after, { takeover: false })]).text;
+  assert.equal(left, '', `still to do: ${left}; observed ${JSON.stringify(after.tree)}`);
+}
 
 async function sendPings(count: number, tos: number, target: string): Promise<void> {
   await sh('ping', '-c', String(count), '-i', '0.002', '-Q', String(tos), target);
