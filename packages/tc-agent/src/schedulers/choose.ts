@@ -5,7 +5,8 @@ import { htbEtsCake, htbEtsFqCodel } from './htb-ets.js';
 import { htbCake, htbFqCodel } from './htb.js';
 import type { Scheduler } from './scheduler.js';
 
-const SHAPING: readonly Scheduler[] = [htbEtsCake, htbEtsFqCodel, htbCake, htbFqCodel];
+/** Those that hold packets back to a rate. */
+export const SHAPING: readonly Scheduler[] = [htbEtsCake, htbEtsFqCodel, htbCake, htbFqCodel];
 const BANDS: readonly Scheduler[] = [etsBands, prioBands];
 
 /** A scheduler, and which kinds a better one would have needed. */
