@@ -83,7 +83,7 @@ function p99Plot(rows: readonly BenchRow[]): string | undefined {
     legend: LEGEND,
     grid: { left: 60, right: LEGEND_WIDTH, top: 50, bottom: 90 },
     xAxis: { type: 'category', data: scenes.map(({ name }) => name), axisLabel: { interval: 0, rotate: 20 } },
-    yAxis: { type: 'log', name: 'ms', min: 1 },
+    yAxis: { type: 'log', name: 'ms', min: 0.1 },
     series: [
       ...main.map(([design]) => ({
         ...{ type: 'bar' as const, name: design },

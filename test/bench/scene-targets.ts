@@ -24,7 +24,7 @@ export const SCENE_TARGETS: readonly Target[] = [
   {
     text: 'shares within 5 % of the configured ratio',
     measure: (rows) => sharesOf(rows, ['mix-10-ip', 'mix-10-ip6', 'mix-1-ip', 'firewall-ip']),
-    limit: 'TCP that does not fill its share in a phase of four seconds',
+    limit: 'not found yet; at 1 Mbit/s a phase of four seconds is 330 frames',
   },
   {
     text: '≥ 93 % of the line used',
@@ -107,29 +107,40 @@ function p99Target(scene: string, limit: number, where: string): Target {
   };
 }
 
+/** The scenes of this list that were measured, each with a figure; the one for which it is largest. */
+function worst(
+  rows: readonly BenchRow[],
+  scenes: readonly string[],
+  figureOf: (row: SceneRow) => number,
+): { readonly scene: string; readonly figure: number } | undefined {
+  return scenes
+    .flatMap((scene) => {
+      const row = ours(rows, scene);
+      return row ? [{ scene, figure: figureOf(row) }] : [];
+    })
+    .sort((a, b) => b.figure - a.figure)[0];
+}
+
 function sharesOf(rows: readonly BenchRow[], scenes: readonly string[]): Reading {
-  const worst = scenes.map((name) => {
-    const loads = ours(rows, name)?.loads;
-    if (!loads) return undefined;
+  const found = worst(rows, scenes, ({ scene, loads }) => {
     const median = loads.map(({ mbit }) => spreadOf(mbit).median ?? 0);
     const sum = median.reduce((total, mbit) => total + mbit, 0);
-    const scene = sceneOf(name);
-    return Math.max(
-      ...scene.loads.map((load, index) =>
-        Math.abs(median[index]! / sum / configuredShare(scene, load.class) - 1),
-      ),
+    const off = sceneOf(scene).loads.map(
+      (load, index) => median[index]! / sum / configuredShare(sceneOf(scene), load.class) - 1,
     );
+    return Math.max(...off.map(Math.abs));
   });
-  if (worst.includes(undefined)) return undefined;
-  const most = Math.max(...worst.map((one) => one ?? NaN));
-  return { figure: `off by ${percent(most)} at most`, isReached: most <= 0.05 };
+  return (
+    found && {
+      figure: `off by ${percent(found.figure)} at most (${found.scene})`,
+      isReached: found.figure <= 0.05,
+    }
+  );
 }
 
 function usedOf(rows: readonly BenchRow[], scenes: readonly string[]): Reading {
-  const used = scenes.map((name) => ours(rows, name)?.used);
-  if (used.some((one) => one === undefined || one === null)) return undefined;
-  const least = Math.min(...used.map((one) => one ?? NaN));
-  return { figure: percent(least), isReached: least >= 0.93 };
+  const found = worst(rows, scenes, ({ used }) => -(used ?? 0));
+  return found && { figure: `${percent(-found.figure)} (${found.scene})`, isReached: -found.figure >= 0.93 };
 }
 
 /** Share of the line that the classes below EF must keep in all calls. */
