@@ -2,7 +2,7 @@
 import { onSide } from '@qubes-qos/core/tc/handles';
 import type {
   DeviceOps,
-  DscpFilter,
+  Filter,
   HtbClass,
   Observed,
   Op,
@@ -18,7 +18,7 @@ export class KernelModel {
   root: 'default' | 'foreign' | 'ours' = 'default';
   qdiscs = new Map<string, Qdisc>();
   classes = new Map<string, HtbClass>();
-  filters = new Map<string, DscpFilter>();
+  filters = new Map<string, Filter>();
 
   run({ side, ops }: DeviceOps): void {
     for (const op of ops) this.#runOp(op, side);
@@ -121,12 +121,11 @@ export class KernelModel {
     this.classes.set(htbClass.classid, { ...htbClass, rate: wholeBytes(rate), ceil: wholeBytes(ceil) });
   }
 
-  #replaceFilter(filter: DscpFilter): void {
+  #replaceFilter(filter: Filter): void {
     if (!this.qdiscs.has(filter.parent)) throw new Error('Parent Qdisc does not exist.');
     const key = `${filter.parent} ${filter.family} ${filter.index}`;
     // u32 keeps the match of a filter that exists.
-    const dscp = this.filters.get(key)?.dscp ?? filter.dscp;
-    this.filters.set(key, { ...filter, dscp });
+    this.filters.set(key, { ...(this.filters.get(key) ?? filter), flowid: filter.flowid });
   }
 
   #clear(): void {

@@ -2,17 +2,7 @@
 import { otherSide } from './handles.js';
 import { changeOptions, sameOptions } from './kinds.js';
 import { DEFAULT_R2Q } from './kinds/classful.js';
-import type {
-  ClassOverhead,
-  DeviceOps,
-  DscpFilter,
-  HtbClass,
-  Observed,
-  Op,
-  Qdisc,
-  Side,
-  Tree,
-} from './model.js';
+import type { ClassOverhead, DeviceOps, Filter, HtbClass, Observed, Op, Qdisc, Side, Tree } from './model.js';
 import { sameStab } from './stab.js';
 
 export interface DiffOptions {
@@ -144,15 +134,23 @@ function sameBurst(desired: number, observed: number, rate: number): boolean {
   return Math.abs(desired - observed) <= Math.max(8, (rate / 8) * 128e-9);
 }
 
-function filterKey({ parent, family, index }: DscpFilter): string {
+function filterKey({ parent, family, index }: Filter): string {
   return `${parent} ${family} ${index}`;
 }
 
 // u32 copies the match of an existing filter when it is replaced: only its target can change.
-function changeFilter(desired: DscpFilter, observed: DscpFilter | undefined): Change {
+function changeFilter(desired: Filter, observed: Filter | undefined): Change {
   if (!observed) return replaceFilter(desired);
-  if (observed.dscp !== desired.dscp) return 'rebuild';
-  return observed.flowid === desired.flowid ? 'same' : replaceFilter(desired);
+  if (matchOf(observed) !== matchOf(desired)) return 'rebuild';
+  if ((observed.isPriority ?? false) !== (desired.isPriority ?? false)) return 'rebuild';
+  if (observed.flowid === desired.flowid) return 'same';
+  // The action of a filter that is replaced stays.
+  return desired.isPriority === true ? 'rebuild' : replaceFilter(desired);
+}
+
+function matchOf(filter: Filter): string {
+  if ('mask' in filter) return 'any';
+  return 'mark' in filter ? `mark ${filter.mark.value}/${filter.mark.mask}` : `dscp ${filter.dscp}`;
 }
 
 function replaceQdisc(qdisc: Qdisc): Op {
@@ -163,6 +161,6 @@ function replaceClass(htbClass: HtbClass): Op {
   return { op: 'replace-class', htbClass };
 }
 
-function replaceFilter(filter: DscpFilter): Op {
+function replaceFilter(filter: Filter): Op {
   return { op: 'replace-filter', filter };
 }

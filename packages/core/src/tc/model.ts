@@ -40,21 +40,41 @@ export interface HtbClass {
 export const IP_FAMILIES = ['ip', 'ipv6'] as const;
 export type IpFamily = (typeof IP_FAMILIES)[number];
 
-/** One u32 filter that sends a DSCP to a class. */
-export interface DscpFilter {
+interface U32Filter {
   readonly parent: Handle;
   readonly family: IpFamily;
-  readonly dscp: number;
   readonly flowid: Handle;
-  /** Position within its family, from 1: part of the filter's handle, which makes `replace` idempotent. */
+  /** True: `flowid` becomes the packet's priority, by which cake chooses the tin; a filter of cake's own cannot. */
+  readonly isPriority?: boolean;
+  /**
+   * Position within its family, from 1, and order in which filters are tried: part of the filter's handle, which makes
+   * `replace` idempotent.
+   */
   readonly index: number;
 }
+
+/** One u32 filter that sends a DSCP to a class. */
+export interface DscpFilter extends U32Filter {
+  readonly dscp: number;
+}
+
+/** One u32 filter that sends packets whose mark is `value` under `mask` to a class. */
+export interface MarkFilter extends U32Filter {
+  readonly mark: { readonly value: number; readonly mask: number };
+}
+
+/** One u32 filter that takes every packet of its family. */
+export interface AnyFilter extends U32Filter {
+  readonly mask: 0;
+}
+
+export type Filter = DscpFilter | MarkFilter | AnyFilter;
 
 /** A whole tree on one device. */
 export interface Tree {
   readonly qdiscs: readonly Qdisc[];
   readonly classes: readonly HtbClass[];
-  readonly filters: readonly DscpFilter[];
+  readonly filters: readonly Filter[];
 }
 
 /** What stands at the root of a device. */
@@ -83,7 +103,7 @@ export type Side = '5' | '6';
 export type Op =
   | { readonly op: 'replace-qdisc'; readonly qdisc: Qdisc }
   | { readonly op: 'replace-class'; readonly htbClass: HtbClass }
-  | { readonly op: 'replace-filter'; readonly filter: DscpFilter }
+  | { readonly op: 'replace-filter'; readonly filter: Filter }
   | { readonly op: 'delete-root' };
 
 /** The ops of one device, on one side. */

@@ -2,7 +2,19 @@
 import * as z from 'zod/mini';
 import { offSide, sideOfRoot } from './handles.js';
 import { isQdiscKind, readOptions } from './kinds.js';
-import type { ClassOverhead, DscpFilter, HtbClass, IpFamily, Observed, Qdisc, Side } from './model.js';
+import type {
+  AnyFilter,
+  ClassOverhead,
+  DscpFilter,
+  Filter,
+  Handle,
+  HtbClass,
+  IpFamily,
+  MarkFilter,
+  Observed,
+  Qdisc,
+  Side,
+} from './model.js';
 import { FILTER_FAMILY } from './render.js';
 import { readStab } from './stab.js';
 
@@ -35,7 +47,9 @@ const classJson = z.looseObject({
 });
 
 // {"protocol":"ip","pref":1,"kind":"u32","chain":0,"options":{"fh":"800::1","order":1,"key_ht":"800","bkt":"0",
-//  "flowid":"52:1","not_in_hw":true,"match":{"value":"b80000","mask":"fc0000","offmask":"","off":0}}}
+//  "flowid":"52:1","not_in_hw":true,"match":{"value":"b80000","mask":"fc0000","offmask":"","off":0}}};
+// a mark is "fwmark_value":"0x10","fwmark_mask":"0xff","fwmark_success":0 and no match; a priority has no flowid but
+// "actions":[{"order":1,"kind":"skbedit","priority":"51:8","control_action":{"type":"pipe"},…}].
 const filterJson = z.looseObject({
   protocol: z.string(),
   pref: z.number(),
@@ -45,6 +59,9 @@ const filterJson = z.looseObject({
       fh: z.optional(z.string()),
       flowid: z.optional(z.string()),
       match: z.optional(z.looseObject({ value: z.string(), mask: z.string(), off: z.number() })),
+      fwmark_value: z.optional(z.string()),
+      fwmark_mask: z.optional(z.string()),
+      actions: z.optional(z.array(z.looseObject({ kind: z.string(), priority: z.optional(z.string()) }))),
     }),
   ),
 });
@@ -137,14 +154,16 @@ function readFilter(
   parent: string,
   side: Side,
   strange: string[],
-): DscpFilter[] {
-  const { fh = ':', flowid = '', match } = json.options ?? {};
+): Filter[] {
+  const { fh = ':', flowid, actions } = json.options ?? {};
   // The first rows of a preference announce it and its hash table; they are not filters.
   if (json.kind === 'u32' && fh.endsWith(':')) return [];
   const family = familyOf(json.protocol, json.pref);
   const [, table, index = ''] = /^(\w+)::(\w+)$/.exec(fh) ?? [];
-  const dscp = family && match ? dscpOf(family, match) : undefined;
-  if (!family || table !== FILTER_FAMILY[family].table || dscp === undefined) {
+  const matched = family && readMatch(family, json.options);
+  const priority = actions?.length === 1 && actions[0]?.kind === 'skbedit' ? actions[0].priority : undefined;
+  const target = actions === undefined ? flowid : priority;
+  if (!family || table !== FILTER_FAMILY[family].table || !matched || target === undefined) {
     strange.push(`filter ${json.kind} ${json.protocol} pref ${json.pref} ${fh}`);
     return [];
   }
@@ -152,11 +171,23 @@ function readFilter(
     {
       parent: offSide(parent, side),
       family,
-      dscp,
-      flowid: offSide(flowid, side),
+      ...matched,
+      flowid: offSide(target, side),
       index: Number.parseInt(index, 16),
+      ...(actions === undefined ? {} : { isPriority: true }),
     },
   ];
+}
+
+type Matched = Pick<DscpFilter, 'dscp'> | Pick<MarkFilter, 'mark'> | Pick<AnyFilter, 'mask'>;
+
+function readMatch(family: IpFamily, options: z.infer<typeof filterJson>['options']): Matched | undefined {
+  const { match, fwmark_value: value, fwmark_mask: mask } = options ?? {};
+  if (value !== undefined && mask !== undefined)
+    return match ? undefined : { mark: { value: Number(value), mask: Number(mask) } };
+  if (match?.off === 0 && Number.parseInt(match.mask, 16) === 0) return { mask: 0 };
+  const dscp = match && dscpOf(family, match);
+  return dscp === undefined ? undefined : { dscp };
 }
 
 function familyOf(protocol: string, pref: number): IpFamily | undefined {
@@ -173,15 +204,19 @@ function dscpOf(family: IpFamily, match: { value: string; mask: string; off: num
   return isDscp ? Number.parseInt(match.value, 16) >>> shift : undefined;
 }
 
-/** What one band of a tree of ours has carried since it was built. */
-export interface BandCounters {
-  /** Rank of the class, 0 first. */
-  readonly rank: number;
+/** What one queue has carried since it was built. */
+export interface LeafCounters {
   readonly bytes: number;
   readonly packets: number;
   readonly drops: number;
   /** Bytes that wait now. */
   readonly backlog: number;
+}
+
+/** What one band of a tree of ours has carried since it was built. */
+export interface BandCounters extends LeafCounters {
+  /** Rank of the class, 0 first. */
+  readonly rank: number;
 }
 
 const leafStats = z.looseObject({
@@ -191,23 +226,30 @@ const leafStats = z.looseObject({
   backlog: z.optional(z.number()),
 });
 
-/** The counters of the leaves 510: to 550: (or of the twin's) of one device, from `tc -s -j qdisc show`. */
-export function readBandCounters(json: unknown, ifname: string): BandCounters[] {
-  return readQdiscList(json)
-    .filter(({ dev }) => dev === ifname)
-    .flatMap((qdisc) => {
-      const rank = /^[56]([1-9])0:$/.exec(qdisc.handle)?.[1];
-      if (rank === undefined) return [];
-      const { bytes, packets, drops, backlog } = leafStats.parse(qdisc);
-      return [
-        {
-          rank: Number(rank) - 1,
+/** The counters of every qdisc of ours on one device, by its handle of side 5, from `tc -s -j qdisc show`. */
+export function readLeafCounters(json: unknown, ifname: string): Map<Handle, LeafCounters> {
+  return new Map(
+    readQdiscList(json)
+      .filter(({ dev, handle }) => dev === ifname && /^[56][0-9a-f]{1,2}:$/.test(handle))
+      .map((qdisc) => {
+        const { bytes, packets, drops, backlog } = leafStats.parse(qdisc);
+        const counters = {
           bytes: bytes ?? 0,
           packets: packets ?? 0,
           drops: drops ?? 0,
           backlog: backlog ?? 0,
-        },
-      ];
+        };
+        return [qdisc.handle.replace(/^6/, '5') as Handle, counters];
+      }),
+  );
+}
+
+/** The counters of the leaves 510: to 550: (or of the twin's) of one device, from `tc -s -j qdisc show`. */
+export function readBandCounters(json: unknown, ifname: string): BandCounters[] {
+  return [...readLeafCounters(json, ifname)]
+    .flatMap(([handle, counters]) => {
+      const rank = /^5([1-9])0:$/.exec(handle)?.[1];
+      return rank === undefined ? [] : [{ rank: Number(rank) - 1, ...counters }];
     })
     .sort((a, b) => a.rank - b.rank);
 }

@@ -1,7 +1,7 @@
 // Owns the text given to `tc -batch`: one op, one line. Nothing else in the project writes tc commands.
 import { onSide } from './handles.js';
 import { kindWords } from './kinds.js';
-import type { ClassOverhead, DeviceOps, DscpFilter, HtbClass, IpFamily, Op, Qdisc, Side } from './model.js';
+import type { ClassOverhead, DeviceOps, Filter, HtbClass, IpFamily, Op, Qdisc, Side } from './model.js';
 import { stabWords } from './stab.js';
 
 /**
@@ -65,14 +65,22 @@ function overheadWords(overhead: ClassOverhead | undefined): string {
   return `${mpu} overhead ${overhead.bytes} linklayer ${overhead.linklayer}`;
 }
 
-function renderFilter(
-  { parent, family, dscp, flowid, index }: DscpFilter,
-  ifname: string,
-  side: Side,
-): string {
-  const { pref, table, match } = FILTER_FAMILY[family];
-  const handle = `${table}::${index.toString(16)}`;
-  const value = `0x${(dscp << 2).toString(16).padStart(2, '0')} 0x${DSCP_MASK.toString(16)}`;
-  const ids = `parent ${onSide(parent, side)} protocol ${family} pref ${pref} handle ${handle}`;
-  return `filter replace dev ${ifname} ${ids} u32 match ${match} ${value} flowid ${onSide(flowid, side)}`;
+function renderFilter(filter: Filter, ifname: string, side: Side): string {
+  const { pref, table } = FILTER_FAMILY[filter.family];
+  const handle = `${table}::${filter.index.toString(16)}`;
+  const ids = `parent ${onSide(filter.parent, side)} protocol ${filter.family} pref ${pref} handle ${handle}`;
+  const verb = filter.isPriority === true ? 'action skbedit priority' : 'flowid';
+  const flowid = `${verb} ${onSide(filter.flowid, side)}`;
+  return `filter replace dev ${ifname} ${ids} u32 match ${matchWords(filter)} ${flowid}`;
+}
+
+function matchWords(filter: Filter): string {
+  if ('mask' in filter) return 'u32 0 0';
+  if ('mark' in filter) return `mark ${hex(filter.mark.value)} ${hex(filter.mark.mask)}`;
+  const value = `0x${(filter.dscp << 2).toString(16).padStart(2, '0')} 0x${DSCP_MASK.toString(16)}`;
+  return `${FILTER_FAMILY[filter.family].match} ${value}`;
+}
+
+function hex(value: number): string {
+  return `0x${value.toString(16)}`;
 }
