@@ -19,6 +19,16 @@ export interface RunOptions {
   readonly okCodes?: readonly number[];
 }
 
+/** Hears of every command before it runs. */
+export type RunListener = (argv: readonly string[], stdin: string) => void;
+
+let listener: RunListener | undefined;
+
+/** Lets one listener hear of every command from now on: what `--debug` shows. */
+export function listenToRuns(onRun: RunListener): void {
+  listener = onRun;
+}
+
 const TIMEOUT_MS = 10_000;
 /** Output beyond this is a fault of the tool, bytes: 250 vifs make about 1 MB. */
 const MAX_OUTPUT = 64 * 1024 * 1024;
@@ -32,6 +42,7 @@ export async function run(
   options: RunOptions = {},
 ): Promise<ProcessResult> {
   const { execFile } = await import('node:child_process');
+  listener?.(argv, options.stdin ?? '');
   const [file, ...args] = argv;
   const timeout = options.timeoutMs ?? TIMEOUT_MS;
   const env = { ...process.env, LC_ALL: 'C' };

@@ -10,6 +10,8 @@ export const SETTINGS_DIRECTORIES: readonly string[] = ['/etc/qubes-qos', '/rw/c
 export interface TomlFile {
   readonly source: string;
   readonly content: unknown;
+  /** As it is written, to find the line of a key. */
+  readonly text: string;
 }
 
 /**
@@ -40,7 +42,7 @@ async function readTomlFile(path: string): Promise<TomlFile> {
   try {
     const text = await readFile(path, 'utf8');
     const { parse } = await import('smol-toml');
-    return { source: path, content: parse(text) };
+    return { source: path, content: parse(text), text };
   } catch (error) {
     const [what] = messageOf(error).split('\n');
     const place =

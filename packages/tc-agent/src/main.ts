@@ -1,5 +1,6 @@
 // Owns the command line of qubes-qos-tc.
 import { newProgram, runProgram } from '@qubes-qos/host/command-line';
+import { listenToRuns } from '@qubes-qos/host/process';
 import type { Command } from 'commander';
 import type { Outcome } from './commands.js';
 
@@ -12,6 +13,12 @@ interface ShowOptions {
   readonly json?: boolean;
 }
 
+interface ActOptions {
+  readonly debug?: boolean;
+}
+
+const DEBUG = ['--debug', 'show every command that is run'] as const;
+
 // The commands are loaded when one is used: --help and usage errors need none of them.
 function program(): Command {
   const root = newProgram(
@@ -22,7 +29,11 @@ function program(): Command {
   root
     .command('apply')
     .description('make every interface as it should be, once')
-    .action(async () => report(await (await import('./commands.js')).apply()));
+    .option(...DEBUG)
+    .action(async (options: ActOptions) => {
+      showRuns(options);
+      report(await (await import('./commands.js')).apply());
+    });
   root
     .command('print')
     .description('print the settings and the tc script; change nothing')
@@ -47,8 +58,21 @@ function program(): Command {
   root
     .command('cleanup')
     .description('remove everything that qubes-qos-tc put in place')
-    .action(async () => report(await (await import('./commands.js')).cleanup()));
+    .option(...DEBUG)
+    .action(async (options: ActOptions) => {
+      showRuns(options);
+      report(await (await import('./commands.js')).cleanup());
+    });
   return root;
+}
+
+function showRuns({ debug = false }: ActOptions): void {
+  if (!debug) return;
+  listenToRuns((argv, stdin) => {
+    const input = stdin.split('\n').filter((line) => line !== '');
+    for (const line of [argv.join(' '), ...input.map((one) => `  ${one}`)])
+      process.stderr.write(`+ ${line}\n`);
+  });
 }
 
 async function run(): Promise<void> {

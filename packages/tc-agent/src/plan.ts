@@ -1,11 +1,16 @@
 // Owns the decision what belongs on each interface: network and settings -> desired. Pure.
 import type { DefaultRoute, Link } from '@qubes-qos/core/links';
-import { bitsPerSecond, formatRate, type BitsPerSecond } from '@qubes-qos/core/rate';
-import { settingsOf, type TcConfig } from '@qubes-qos/core/tc-config';
+import { parseOverhead } from '@qubes-qos/core/overhead';
+import { formatRate, type BitsPerSecond } from '@qubes-qos/core/rate';
+import { settingsOf, type LineSettings, type TcConfig } from '@qubes-qos/core/tc-config';
 import type { QdiscKind, Tree } from '@qubes-qos/core/tc/model';
+import { TreeFault } from '@qubes-qos/core/tree/fault';
 import type { LineRate } from '@qubes-qos/core/uplink-policy';
-import { rolesOf, type Role } from './roles.js';
+import { planTree, shapedRate } from './plan-tree.js';
+import { rolesOf, TUNNEL_KINDS, type Role } from './roles.js';
 import { chooseScheduler } from './schedulers/choose.js';
+import { chargeOverhead } from './schedulers/overhead.js';
+import type { BuiltTree } from './schedulers/tree.js';
 
 /** What belongs on one interface. */
 export interface DevicePlan {
@@ -19,6 +24,8 @@ export interface DevicePlan {
   readonly rate: BitsPerSecond | undefined;
   /** Why it is this tree and not another, one clause each. */
   readonly notes: readonly string[];
+  /** The classes of a tree of the user's own; the others have the five. */
+  readonly classes?: BuiltTree['classes'];
 }
 
 /** What the planner looks at. */
@@ -36,18 +43,59 @@ export function planTc(input: PlanInput): DevicePlan[] {
   return input.links
     .filter(({ ifname }) => ifname !== 'lo')
     .map((link) => {
-      const role = roles.get(link.ifname);
+      const role = roles.get(link.ifname) ?? roleBySettings(link, input.config);
       return role
         ? planDevice(link, role, input)
         : { link, role, tree: undefined, scheduler: 'none', rate: undefined, notes: [] };
     });
 }
 
-function planDevice(link: Link, role: Role, { config, missing }: PlanInput): DevicePlan {
-  const { up, use } = settingsOf(config, link.ifname);
-  const wanted = role === 'line' ? shapedRate(up, use ?? 100) : undefined;
-  const notes = role === 'line' ? rateNotes(up, wanted, use ?? 100) : [];
-  const choice = chooseScheduler(wanted !== undefined, missing);
+/** An interface that the user gives a tree of his own has it wherever it leads. */
+function roleBySettings({ ifname }: Link, config: TcConfig): Role | undefined {
+  return config.interfaces.get(ifname)?.scheduler?.value === 'tree' ? 'uplink' : undefined;
+}
+
+function planDevice(link: Link, role: Role, input: PlanInput): DevicePlan {
+  // What is said of the line is not meant for the others, but for the part of a rate that is used.
+  const { use } = input.config.line;
+  const general =
+    role === 'line' ? input.config : { ...input.config, line: use === undefined ? {} : { use } };
+  const settings = settingsOf(general, link.ifname);
+  const trouble: string[] = [];
+  if (settings.scheduler === 'tree') {
+    try {
+      return planOwnTree(link, role, settings, input);
+    } catch (error) {
+      if (!(error instanceof TreeFault)) throw error;
+      trouble.push(`${error.path.join('.')}: ${error.message}: no tree of your own`);
+    }
+  }
+  return planScheduler(link, role, settings, input, trouble);
+}
+
+function planOwnTree(
+  link: Link,
+  role: Role,
+  settings: LineSettings,
+  { config, missing }: PlanInput,
+): DevicePlan {
+  const { name, tree, rate, classes, notes } = planTree(link, settings, config);
+  const lacking = tree.qdiscs.map(({ options }) => options.kind).filter((kind) => missing.has(kind));
+  if (lacking.length > 0) throw new TreeFault(['tree', name], `this kernel lacks ${lacking.join(' and ')}`);
+  return { link, role, tree: charged(tree, link, settings), scheduler: `tree ${name}`, rate, notes, classes };
+}
+
+function planScheduler(
+  link: Link,
+  role: Role,
+  settings: LineSettings,
+  { missing }: PlanInput,
+  trouble: readonly string[],
+): DevicePlan {
+  const { up, use, scheduler: name } = settings;
+  const wanted = role === 'line' ? shapedRate(settings) : undefined;
+  const notes = [...trouble, ...(role === 'line' ? rateNotes(up, wanted, use ?? 100) : [])];
+  const choice = chooseScheduler(wanted !== undefined, missing, name === 'tree' ? undefined : name);
   if (!choice) {
     const why = `this kernel lacks ${[...missing].join(', ')}: the interface keeps its own queue`;
     return { link, role, tree: undefined, scheduler: 'none', rate: undefined, notes: [...notes, why] };
@@ -57,7 +105,7 @@ function planDevice(link: Link, role: Role, { config, missing }: PlanInput): Dev
   return {
     link,
     role,
-    tree: scheduler.build({ rate, mtu: link.mtu }),
+    tree: charged(scheduler.build({ rate, mtu: link.mtu }), link, settings),
     scheduler: scheduler.name,
     rate,
     notes:
@@ -67,10 +115,11 @@ function planDevice(link: Link, role: Role, { config, missing }: PlanInput): Dev
   };
 }
 
-function shapedRate(up: LineRate | undefined, use: number): BitsPerSecond | undefined {
-  if (typeof up !== 'number') return undefined;
-  // tc keeps whole bytes per second: a rate that is no multiple of 8 bit would never read back equal.
-  return bitsPerSecond(Math.max(8, Math.floor((up * use) / 800) * 8));
+const ETHERNET_HEADER = 14;
+
+function charged(tree: Tree, { kind }: Link, { overhead }: LineSettings): Tree {
+  const headerBytes = kind !== undefined && TUNNEL_KINDS.has(kind) ? 0 : ETHERNET_HEADER;
+  return overhead === undefined ? tree : chargeOverhead(tree, parseOverhead(overhead), headerBytes);
 }
 
 function rateNotes(up: LineRate | undefined, rate: BitsPerSecond | undefined, use: number): string[] {

@@ -13,7 +13,7 @@ const GROUP_CLIENT = 2;
 const GROUP_UPLINK = 1;
 
 /** Kinds of link that carry what another uplink carries again, encrypted. */
-const TUNNEL_KINDS = new Set(['wireguard', 'tun', 'amneziawg', 'ovpn', 'ppp']);
+export const TUNNEL_KINDS: ReadonlySet<string> = new Set(['wireguard', 'tun', 'amneziawg', 'ovpn', 'ppp']);
 
 /** The role of every interface that has one. */
 export function rolesOf(links: readonly Link[], routes: readonly DefaultRoute[]): Map<string, Role> {

@@ -1,9 +1,9 @@
 // Owns the comparison of what should be with what is, for `status` and `check`.
-import { CLASSES, type ClassName } from '@qubes-qos/core/classes';
+import { CLASSES } from '@qubes-qos/core/classes';
 import type { TcConfig } from '@qubes-qos/core/tc-config';
 import { diffTc } from '@qubes-qos/core/tc/diff';
 import type { Observed, QdiscKind } from '@qubes-qos/core/tc/model';
-import { readBandCounters } from '@qubes-qos/core/tc/read';
+import { readBandCounters, readLeafCounters } from '@qubes-qos/core/tc/read';
 import { observeNetwork } from '@qubes-qos/host/links';
 import { observeCounters, observeTc } from '@qubes-qos/host/tc';
 import { planTc, type DevicePlan } from './plan.js';
@@ -11,7 +11,8 @@ import type { Role } from './roles.js';
 
 /** Counters of one class on one interface since its tree was built. */
 export interface ClassStatus {
-  readonly class: ClassName;
+  /** One of the five, or a class of a tree of the user's own. */
+  readonly class: string;
   readonly packets: number;
   readonly bytes: number;
   readonly drops: number;
@@ -56,7 +57,7 @@ export async function readStatus(
 }
 
 function deviceStatus(
-  { link, role, tree, scheduler, rate, notes }: DevicePlan,
+  { link, role, tree, scheduler, rate, notes, classes }: DevicePlan,
   observed: Observed | undefined,
   counters: unknown,
   config: TcConfig,
@@ -74,12 +75,19 @@ function deviceStatus(
       notes: isForeign
         ? [...notes, `its root qdisc ${observed.kind} ${observed.handle} is somebody else's`]
         : notes,
-      classes: observed.state === 'ours' ? classStatus(counters, link.ifname) : [],
+      classes: observed.state === 'ours' ? classStatus(counters, link.ifname, classes) : [],
     },
   ];
 }
 
-function classStatus(counters: unknown, ifname: string): ClassStatus[] {
+function classStatus(counters: unknown, ifname: string, own: DevicePlan['classes']): ClassStatus[] {
+  if (own) {
+    const leaves = readLeafCounters(counters, ifname);
+    return own.flatMap(({ name, leaf }) => {
+      const found = leaf === undefined ? undefined : leaves.get(leaf);
+      return found ? [{ class: name, ...found }] : [];
+    });
+  }
   const bands = readBandCounters(counters, ifname);
   return CLASSES.flatMap(({ name, rank }) => {
     const band = bands.find((one) => one.rank === rank);

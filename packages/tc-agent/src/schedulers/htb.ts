@@ -30,6 +30,8 @@ function build(input: TreeInput, leaf: QdiscOptions): Tree {
   if (rate === undefined) throw new QosError('internal', 'a shaper was planned without a rate.');
   const minor = (rank: number): number => FIRST_MINOR + rank;
   const classid = (rank: number): Handle => `51:${minor(rank).toString(16)}`;
+  // Before it has classes the kernel takes it for a leaf, and warns of what it computes above 16 Mbit/s.
+  const quantum = frameBytes(input);
   const shared = { ceil: rate, cburst: burstBytes(rate, input) };
   return {
     qdiscs: [
@@ -41,7 +43,7 @@ function build(input: TreeInput, leaf: QdiscOptions): Tree {
       ...leaves(classid, leaf),
     ],
     classes: [
-      { classid: '51:1', parent: '51:', rate, burst: shared.cburst, quantum: undefined, prio: 0, ...shared },
+      { classid: '51:1', parent: '51:', rate, burst: shared.cburst, quantum, prio: 0, ...shared },
       ...CLASSES.map(({ rank, share }): HtbClass => {
         const guaranteed = guaranteedRate(rate, share);
         return {

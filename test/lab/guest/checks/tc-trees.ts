@@ -3,12 +3,13 @@ import assert from 'node:assert/strict';
 import { CLASSES } from '@qubes-qos/core/classes';
 import { buildTree, diffTc } from '@qubes-qos/core/tc/diff';
 import { otherSide } from '@qubes-qos/core/tc/handles';
-import type { Side, Tree } from '@qubes-qos/core/tc/model';
-import { readBandCounters } from '@qubes-qos/core/tc/read';
+import type { Handle, Side, Tree } from '@qubes-qos/core/tc/model';
+import { readBandCounters, readLeafCounters } from '@qubes-qos/core/tc/read';
 import { renderTc } from '@qubes-qos/core/tc/render';
 import { applyTc, observeCounters, observeTc } from '@qubes-qos/host/tc';
+import { TINS } from '@qubes-qos/tc-agent/schedulers/cake';
 import { LEAVES, OPTION_TREES, treeOfLeaf } from '../../../core/tc/option-sets.js';
-import { TREES } from '../../../tc-agent/trees.js';
+import { OTHER_TREES, TREES } from '../../../tc-agent/trees.js';
 import { check } from '../check.js';
 import { sh, shWith } from '../run.js';
 
@@ -68,8 +69,8 @@ for (const [name, tree] of Object.entries(TREES)) {
   });
 }
 
-for (const [name, tree] of Object.entries(OPTION_TREES)) {
-  check(`${name}: tc accepts every option, and it reads back as it was meant`, async () => {
+for (const [name, tree] of Object.entries({ ...OPTION_TREES, ...OTHER_TREES })) {
+  check(`${name}: tc accepts all of it, and it reads back as it was meant`, async () => {
     await settle(tree, otherSide(await sideNow()));
   });
 }
@@ -93,6 +94,57 @@ for (const [kind, sets] of Object.entries(LEAVES)) {
     return { inPlace };
   });
 }
+
+check('cake-10mbit: each DSCP falls into its own tin, and no other, IPv4 and IPv6', async () => {
+  await settle(OTHER_TREES['cake-10mbit']!);
+  for (const target of ['192.0.2.2', '2001:db8::2']) {
+    const before = await tinPackets();
+    for (const { dscp, rank } of CLASSES) await sendPings(COUNT + rank, dscp << 2, target);
+    // A code point of no class is cs0, whatever cake itself thinks of it.
+    for (const tos of [0x88, 0x28]) await sendPings(COUNT, tos, target);
+    const rose = (await tinPackets()).map((packets, tin) => packets - (before[tin] ?? 0));
+    const expected = Array.from(rose, () => 0);
+    for (const { name, rank } of CLASSES) expected[TINS[name] - 1] = COUNT + rank;
+    const ofDefault = TINS.cs0 - 1;
+    assert.ok((rose[ofDefault] ?? 0) >= 3 * COUNT + 2, `to ${target}: tins ${rose.join(' ')}`);
+    assert.deepEqual(rose.with(ofDefault, 0), expected.with(ofDefault, 0), `to ${target}`);
+  }
+});
+
+check(
+  'tree-pyqos: marks and DSCPs fall into their classes, IPv4 and IPv6, what nobody takes into the default',
+  async () => {
+    await settle(OTHER_TREES['tree-pyqos']!);
+    const cases: readonly (readonly [leaf: Handle, ...ping: string[]])[] = [
+      ['510:', '-Q', '0xb8'],
+      ['510:', '-m', '100'],
+      ['511:', '-m', '200'],
+      ['511:', '-Q', '0xa1'],
+      ['513:', '-m', String(0x3ab)],
+      ['513:', '-Q', '0x20'],
+      ['512:', '-Q', '0x88'],
+    ];
+    for (const target of ['192.0.2.2', '2001:db8::2']) {
+      for (const [leaf, ...options] of cases) {
+        const before = readLeafCounters(await observeCounters(), DEV);
+        await sh('ping', '-c', String(COUNT), '-i', '0.002', ...options, target);
+        const after = readLeafCounters(await observeCounters(), DEV);
+        const rose = (handle: Handle): number =>
+          (after.get(handle)?.packets ?? 0) - (before.get(handle)?.packets ?? 0);
+        assert.ok(rose(leaf) >= COUNT, `${options.join(' ')} to ${target}: ${rose(leaf)} in ${leaf}`);
+        for (const other of (['510:', '511:', '513:'] as const).filter((one) => one !== leaf))
+          assert.equal(rose(other), 0, `${options.join(' ')} to ${target} in ${other}`);
+      }
+    }
+  },
+);
+
+check('tree-article-download: what has no class is not shaped, as its settings say', async () => {
+  await settle(OTHER_TREES['tree-article-download']!);
+  const before = readLeafCounters(await observeCounters(), DEV).get('510:')?.packets ?? 0;
+  await sendPings(COUNT, 0, '192.0.2.2');
+  assert.equal(readLeafCounters(await observeCounters(), DEV).get('510:')?.packets, before);
+});
 
 check('the kernel had nothing to complain about', async () => {
   const { stdout } = await shWith({}, 'dmesg', '--level=warn,err');
@@ -126,6 +178,12 @@ async function bandsOf(action: () => Promise<void>): Promise<number[]> {
   const before = await bandPackets();
   await action();
   return (await bandPackets()).map((packets, band) => packets - (before[band] ?? 0));
+}
+
+async function tinPackets(): Promise<number[]> {
+  const qdiscs = (await observeCounters()) as { dev?: string; tins?: { sent_packets: number }[] }[];
+  const tins = qdiscs.find(({ dev }) => dev === DEV)?.tins ?? [];
+  return tins.map(({ sent_packets: packets }) => packets);
 }
 
 async function bandPackets(): Promise<number[]> {
