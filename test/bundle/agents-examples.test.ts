@@ -68,7 +68,7 @@ describe('what qubes-qos-tc printed in the lab is what it prints now', () => {
 
   test('the fault of a file', () => {
     const fault = (): unknown =>
-      parseFileSettings('/rw/config/qubes-qos/tc.toml', { line: { up: '5kbps', speed: 3 } });
+      parseFileSettings('/rw/config/qubes-qos/tc.toml', { line: { up: '5kbps', speed: 3 } }, () => 2);
     const [, sentence = ''] = /^qubes-qos-tc: (.*5kbps.*)$/m.exec(recorded) ?? [];
     expect(fault).toThrow(new QosError('config', sentence));
   });

@@ -6,9 +6,23 @@ import { join } from 'node:path';
 import { execa } from 'execa';
 import { describe, expect, test } from 'vitest';
 import { CLASS_NAMES, CLASSES } from '@qubes-qos/core/classes';
-import { parseFileSettings, type FileSettings, type LineSettings } from '@qubes-qos/core/tc-config';
+import { LEAF_KEY_NAMES } from '@qubes-qos/core/tree/leaf';
+import { TREE_KEY_NAMES } from '@qubes-qos/core/tree/config';
+import { QosError } from '@qubes-qos/core/errors';
+import { buildTree } from '@qubes-qos/core/tc/diff';
+import { renderTc } from '@qubes-qos/core/tc/render';
+import { planTc } from '@qubes-qos/tc-agent/plan';
+import { settingsText } from '@qubes-qos/tc-agent/text';
+import { checkFiles } from '@qubes-qos/tc-agent/settings';
+import { parse } from 'smol-toml';
+import {
+  mergeConfig,
+  parseFileSettings,
+  type FileSettings,
+  type LineSettings,
+} from '@qubes-qos/core/tc-config';
 import { VM_CONFIG, VM_CONFIG_FEATURE_PREFIX } from '@qubes-qos/core/vm-config';
-import { readTomlFiles, SETTINGS_DIRECTORIES } from '@qubes-qos/host/toml-files';
+import { readTomlFiles, SETTINGS_DIRECTORIES, type TomlFile } from '@qubes-qos/host/toml-files';
 import { POLICY_PATH } from '@qubes-qos/mangle-agent/enforce';
 import { LAST_VALID_FILE } from '@qubes-qos/mangle-agent/last-valid';
 import { MANGLE_TABLE } from '@qubes-qos/mangle-agent/plan';
@@ -16,9 +30,20 @@ import { MANGLE_TABLE } from '@qubes-qos/mangle-agent/plan';
 const AGENTS = ['qubes-qos-mangle', 'qubes-qos-tc'] as const;
 
 /** Does not compile while a key of the schema is missing, or one is there that the schema does not know. */
-const LINE_KEYS: Readonly<Record<keyof LineSettings, true>> = { up: true, down: true, use: true };
+const LINE_KEYS: Readonly<Record<keyof LineSettings, true>> = {
+  up: true,
+  down: true,
+  use: true,
+  scheduler: true,
+  tree: true,
+  overhead: true,
+};
 const FILE_KEYS: Readonly<Record<Exclude<keyof FileSettings, 'line' | 'interface'>, true>> = {
   takeover: true,
+  values: true,
+  alias: true,
+  group: true,
+  tree: true,
 };
 
 const PAGES = new URL('snapshots/agents/', import.meta.url);
@@ -44,7 +69,13 @@ describe.each(AGENTS)('the manual page of %s', (agent) => {
     const options = [...manual.matchAll(/^\.\. option:: (.*)$/gm)].flatMap(([, text = '']) =>
       optionsIn(text),
     );
-    expect(new Set(options)).toEqual(new Set(['--help', '--version', '--json']));
+    expect(new Set(options)).toEqual(
+      new Set(
+        agent === 'qubes-qos-tc'
+          ? ['--help', '--version', '--debug', '--json']
+          : ['--help', '--version', '--json'],
+      ),
+    );
   });
 
   test('shows what was really printed', () => {
@@ -76,6 +107,57 @@ describe('names in the manual pages', () => {
     const files = SETTINGS_DIRECTORIES.map((directory) => `\`\`${directory}/*.toml\`\``);
     expect(manual).toContain(`\n${files.join(', ')}\n`);
     expect(manual).toContain(`\`\`${VM_CONFIG_FEATURE_PREFIX}${VM_CONFIG.uplink}\`\``);
+  });
+});
+
+describe('the manual page of qubes-qos-trees', () => {
+  const manual = manualOf('qubes-qos-trees');
+
+  test('has only settings that are accepted, each alone', () => {
+    const examples = examplesIn(manual, 'toml');
+    expect(examples.length).toBeGreaterThan(1);
+    for (const text of examples)
+      expect(() =>
+        checkFiles([{ source: 'example', content: parse(text), text }], 'up=20mbit'),
+      ).not.toThrow();
+  });
+
+  const file = (text: string): TomlFile => ({
+    ...{ source: '/rw/config/qubes-qos/tc.toml', content: parse(text), text },
+  });
+
+  test('shows what its first settings make print', () => {
+    const [settings = ''] = examplesIn(manual, 'toml');
+    const [example = ''] = examplesIn(manual, 'console');
+    const config = mergeConfig(checkFiles([file(settings)], null), 'up=20mbit');
+    const plans = planTc({
+      links: [{ ifindex: 2, ifname: 'ens6', group: 0, kind: undefined, up: true, mtu: 1500 }],
+      defaultRoutes: [{ dev: 'ens6', metric: 0 }],
+      config,
+      missing: new Set(),
+    });
+    const trees = plans.flatMap(({ link, tree }) => (tree ? [buildTree(link.ifname, tree, '5')] : []));
+    const text = [...settingsText(config), renderTc(trees).text.trimEnd()].join('\n');
+    expect(example).toBe(`root@sys-net# qubes-qos-tc print\n${text}`);
+  });
+
+  test('shows what was really printed', () => {
+    const printed = readFileSync(new URL('qubes-qos-trees.txt', PAGES), 'utf8');
+    const examples = examplesIn(manual, 'console');
+    expect(examples.length).toBeGreaterThan(2);
+    for (const example of examples) expect(printed).toContain(example);
+  });
+
+  test('shows what is said of its first settings with a fault', () => {
+    const [settings = ''] = examplesIn(manual, 'toml');
+    const [, sentence = ''] = /^qubes-qos-tc: (.*160 %.*)$/m.exec(manual.replaceAll(/^ {3}/gm, '')) ?? [];
+    const wrong = settings.replace('60%', '160%');
+    expect(() => checkFiles([file(wrong)], null)).toThrow(new QosError('config', sentence));
+  });
+
+  test('describes every key of a tree, of a class and of each leaf', () => {
+    const described = new Set([...manual.matchAll(/``([a-z][\w-]*)``/g)].map(([, key]) => key));
+    for (const key of [...TREE_KEY_NAMES, ...LEAF_KEY_NAMES]) expect(described).toContain(key);
   });
 });
 

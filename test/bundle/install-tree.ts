@@ -23,6 +23,7 @@ export const PACKAGES = {
       [`${UNITS}/qubes-qos-tc.service`]: '644',
       [`${MAN}/man8/qubes-qos-mangle.8`]: '644',
       [`${MAN}/man8/qubes-qos-tc.8`]: '644',
+      [`${MAN}/man8/qubes-qos-trees.8`]: '644',
     },
   },
   'qubes-qos-dom0': {
