@@ -5,7 +5,10 @@ export default defineConfig({
   test: {
     projects: [
       {
-        test: { name: 'unit', include: ['test/{core,host,mangle-agent,tc-agent,qvm-qos,sim}/**/*.test.ts'] },
+        test: {
+          name: 'unit',
+          include: ['test/{bench,core,host,mangle-agent,tc-agent,qvm-qos,sim}/**/*.test.ts'],
+        },
       },
       { test: { name: 'bundle', include: ['test/bundle/**/*.test.ts'], testTimeout: 60_000 } },
       {

@@ -1,4 +1,4 @@
-# What scripts/lab and scripts/test need on a bare Debian machine; sourced by both from the top of the repository.
+# What scripts/lab, scripts/bench and scripts/test need on a bare Debian machine; sourced by them from the top of the repository.
 # shellcheck shell=bash
 
 NODE_MAJOR=20

@@ -1,0 +1,49 @@
+// Owns what a pass of the resident agent costs, by the number of vifs.
+import { record } from '../../lab/guest/record.js';
+import { sleep } from '../../lab/guest/run.js';
+import type { ReconcileRow } from '../figures.js';
+import { busyMsDuring, programsDuring, startAgentWorld, untilQuiet } from './netvm-agent.js';
+
+const VIFS = [1, 10, 100, 250] as const;
+/** Passes of a kind, each after the one before has ended. */
+const PASSES = 4;
+
+/** Measures no-op and change for each number of vifs, and what it takes when the vifs come. */
+export async function runReconcile(): Promise<void> {
+  const world = await startAgentWorld();
+  for (const vifs of VIFS) {
+    await world.addVifs(vifs);
+    await untilQuiet();
+    // Longer than a pass takes; idle time costs nothing.
+    const pause = 1500 + 40 * vifs;
+    // The first passes are slower: V8 has not compiled them yet.
+    for (let pass = 0; pass < PASSES; pass++) {
+      world.tellRate('10mbit');
+      await sleep(pause);
+    }
+    await measure(vifs, 'no-op', async () => {
+      for (let pass = 0; pass < PASSES; pass++) {
+        world.tellRate('10mbit');
+        await sleep(pause);
+      }
+    });
+    await measure(vifs, 'change of the rate', async () => {
+      for (let pass = 0; pass < PASSES; pass++) {
+        world.tellRate(pass === PASSES - 1 ? '10mbit' : `${11 + pass}mbit`);
+        await sleep(pause);
+      }
+    });
+  }
+  await world.agent.stop();
+}
+
+async function measure(vifs: number, pass: string, action: () => Promise<void>): Promise<void> {
+  let programs: string[] = [];
+  const ms = await busyMsDuring(async () => {
+    programs = await programsDuring(action);
+  });
+  const row: ReconcileRow = {
+    ...{ kind: 'reconcile', vifs, pass, processes: programs.length / PASSES, ms: ms / PASSES },
+  };
+  record(row);
+}

@@ -1,0 +1,130 @@
+// Owns the tables of the scenes. Pure: rows of figures -> Markdown.
+import type { AbsentRow, BenchRow, Figure, SceneRow, StreamPhase } from './figures.js';
+import { markdownTable } from './markdown.js';
+import { IDLE, SCENES, floorMs, type Scene } from './scenes.js';
+import { spreadOf } from './statistics.js';
+
+/** The one row that no design can beat. */
+export const FLOOR = 'floor (computed)';
+
+const ALL_SCENES = Object.values(SCENES).flat();
+
+/** The rows of a scene, the idle line first. */
+export function rowsOf(rows: readonly BenchRow[], scene: string): SceneRow[] {
+  return rows.filter((row) => row.kind === 'scene').filter((row) => row.scene === scene);
+}
+
+/** A figure of a stream over its phases: `1.45 (1.45-1.46)`, or only the first part where all are equal. */
+export function spreadText(values: readonly Figure[], digits: number): string {
+  const { median, low, high } = spreadOf(values);
+  const text = (value: Figure): string => value?.toFixed(digits) ?? 'none arrived';
+  return text(low) === text(high) ? text(median) : `${text(median)} (${text(low)}–${text(high)})`;
+}
+
+/** Design against scene: p99 of the first stream, and beside it what the scene is about. */
+export function summaryTable(rows: readonly BenchRow[]): string {
+  const scenes = ALL_SCENES.filter((scene) => rowsOf(rows, scene.name).length > 0);
+  const designs = [...new Set(rows.filter((row) => row.kind === 'scene').map(({ design }) => design))];
+  const body = designs
+    .filter((design) => design !== IDLE)
+    .map((design) => [
+      design,
+      ...scenes.map((scene) => {
+        const row = rowsOf(rows, scene.name).find((one) => one.design === design);
+        return row ? p99AndLoss(row) : '';
+      }),
+    ]);
+  const floor = [FLOOR, ...scenes.map((scene) => floorOf(rows, scene)?.toFixed(2) ?? '')];
+  return markdownTable(['EF p99, ms', ...scenes.map(({ name }) => name)], [...body, floor]);
+}
+
+function p99AndLoss({ streams: [first] }: SceneRow): string {
+  const loss = spreadOf(first!.phases.map((phase) => phase.loss)).median ?? 0;
+  const p99 = spreadOf(first!.phases.map((phase) => phase.p99)).median;
+  return `${p99?.toFixed(2) ?? 'none arrived'}${loss > 0 ? `, ${percent(loss)} lost` : ''}`;
+}
+
+/** Everything of one scene. */
+export function sceneTable(rows: readonly BenchRow[], scene: Scene): string {
+  const found = rowsOf(rows, scene.name);
+  const streams = scene.streams.map(({ name }) => name);
+  const head = [
+    'design',
+    ...streams.flatMap((name) => [
+      `${name} p50`,
+      'p99',
+      'max',
+      'lost',
+      ...(streams.length > 1 ? ['out of order'] : []),
+    ]),
+    ...scene.loads.map((load) => `${load.name} (${load.class})`),
+    'line used',
+  ];
+  const body = found.map((row) => [
+    row.isOurs ? `**${row.design}**` : row.design,
+    ...row.streams.flatMap(({ phases }) => streamCells(phases, streams.length > 1)),
+    ...scene.loads.map((_, index) => {
+      const load = row.loads[index];
+      return load ? spreadText(load.mbit, 2) : '';
+    }),
+    row.used === null ? '' : percent(row.used),
+  ]);
+  const floors = streams.flatMap((_, index) => {
+    const cells = ['', '', floorOf(rows, scene, index)?.toFixed(2) ?? '', ''];
+    return streams.length > 1 ? [...cells, ''] : cells;
+  });
+  const floorRow = [FLOOR, ...floors];
+  return markdownTable(head, [...body, floorRow]);
+}
+
+function streamCells(phases: readonly StreamPhase[], withOrder: boolean): string[] {
+  const cells = [
+    spreadText(
+      phases.map(({ p50 }) => p50),
+      2,
+    ),
+    spreadText(
+      phases.map(({ p99 }) => p99),
+      2,
+    ),
+    spreadText(
+      phases.map(({ max }) => max),
+      2,
+    ),
+    `${spreadText(
+      phases.map(({ loss }) => loss * 100),
+      1,
+    )} %`,
+  ];
+  return withOrder
+    ? [
+        ...cells,
+        spreadText(
+          phases.map(({ reordered }) => reordered),
+          0,
+        ),
+      ]
+    : cells;
+}
+
+/** The floor of a stream from the idle row of its scene; undefined when that was not measured. */
+export function floorOf(rows: readonly BenchRow[], scene: Scene, stream = 0): number | undefined {
+  const idle = rowsOf(rows, scene.name).find(({ design }) => design === IDLE);
+  const p50 = idle?.streams[stream]?.phases[0]?.p50;
+  return p50 === undefined || p50 === null ? undefined : floorMs(scene, p50);
+}
+
+/** The tables of all scenes that were measured, and a sentence for each that could not be. */
+export function sceneSections(rows: readonly BenchRow[]): string {
+  return ALL_SCENES.flatMap((scene) => {
+    const absent = rows.find((row): row is AbsentRow => row.kind === 'absent' && row.scene === scene.name);
+    if (absent) return [`### ${scene.name}: ${scene.title}\n\nNot measured: ${absent.why}.\n`];
+    if (rowsOf(rows, scene.name).length === 0) return [];
+    return [`### ${scene.name}: ${scene.title}\n\n${sceneTable(rows, scene)}`];
+  }).join('\n');
+}
+
+/** A share as percent with one digit. */
+export function percent(share: number): string {
+  return `${(share * 100).toFixed(1)} %`;
+}

@@ -1,0 +1,174 @@
+// Owns the scenes: which line, where it is shaped, who sends what. Data only, read by the guest and by the page.
+import { classOf, type ClassName } from '@qubes-qos/core/classes';
+import type { Line } from '../lab/guest/line.js';
+import type { Family } from '../lab/guest/traffic.js';
+
+/** Where the shaper stands: at the card, one hop before it, or on the tunnel of a VPN qube (sys-firewall is one then). */
+export type Place = 'sys-net' | 'sys-firewall' | 'wireguard';
+
+/** Numbered packets of which each is timed. */
+export interface Stream {
+  readonly name: string;
+  readonly qube: string;
+  readonly class: ClassName;
+  /** Payload of a packet. */
+  readonly bytes: number;
+  readonly intervalMs: number;
+}
+
+/** Traffic that fills the line and is only counted. */
+export interface Load {
+  readonly name: string;
+  readonly qube: string;
+  readonly class: ClassName;
+  /** TCP connections (cubic) that always have something to send. */
+  readonly tcp: number;
+  /** UDP in frames of full length: bits a second in all, over so many flows. */
+  readonly udp?: { readonly rate: number; readonly flows: number };
+}
+
+export interface Scene {
+  readonly name: string;
+  readonly title: string;
+  readonly family: Family;
+  readonly place: Place;
+  /** Rate of the line up and down, bits a second. */
+  readonly up: number;
+  readonly down: number;
+  /** `down`: streams are timed there and back, loads come from the Internet. */
+  readonly direction: 'up' | 'down';
+  readonly streams: readonly Stream[];
+  readonly loads: readonly Load[];
+  /**
+   * `all` designs; `main`: without those of ours that are there for kernels or wishes other than the usual; `shapers`: of these,
+   * the ones that hold packets back at all.
+   */
+  readonly compared: 'all' | 'main' | 'shapers';
+}
+
+/** The row of a scene without its loads, as a design. */
+export const IDLE = 'idle line';
+
+/** Part of the line's rate that every shaper here uses. */
+export const USE = 0.95;
+/** Bytes of a full frame on the wire. */
+export const FRAME_BYTES = 1514;
+
+const MBIT = 1e6;
+/** G.711: 160 bytes every 20 ms. */
+const VOICE: Stream = { name: 'voice', qube: 'work', class: 'ef', bytes: 160, intervalMs: 20 };
+/** 3.1 Mbit/s in frames of 1242 bytes. */
+const VIDEO: Stream = { name: 'video', qube: 'work', class: 'ef', bytes: 1200, intervalMs: 3.2 };
+
+const mixed = (up: number): Load[] => [
+  { name: 'personal', qube: 'personal', class: 'cs0', tcp: 2, udp: { rate: 0.6 * up, flows: 1 } },
+  { name: 'untrusted', qube: 'untrusted', class: 'cs1', tcp: 2, udp: { rate: 0.6 * up, flows: 1 } },
+];
+
+const saturating: readonly Load[] = [
+  { name: 'personal', qube: 'personal', class: 'cs0', tcp: 3 },
+  { name: 'untrusted', qube: 'untrusted', class: 'cs1', tcp: 3 },
+];
+
+const flood = (flows: number): Load => ({
+  ...{ name: 'EF flood', qube: 'untrusted', class: 'ef', tcp: 0 },
+  udp: { rate: 20 * MBIT, flows },
+});
+
+const HOME = { up: 10 * MBIT, down: 50 * MBIT, direction: 'up' } as const;
+
+const mix = (
+  ...[name, title, family, place, compared]: [
+    ...[name: string, title: string, family: Family, place: Place, compared: Scene['compared']],
+  ]
+): Scene => ({
+  ...HOME,
+  ...{ name, title, family, place, compared },
+  streams: [VOICE],
+  loads: mixed(HOME.up),
+});
+
+const call = (name: string, title: string, up: number, loads: readonly Load[]): Scene => ({
+  ...HOME,
+  ...{ name, title, family: 'ip', place: 'sys-net', up, compared: 'shapers' as const },
+  ...{ streams: [VOICE, VIDEO], loads: [...saturating, ...loads] },
+});
+
+/** The scenes by part; those of one part share a guest. */
+export const SCENES: Readonly<Record<string, readonly Scene[]>> = {
+  'mix-10': [
+    mix('mix-10-ip', '10 Mbit/s up, shaped at sys-net, IPv4', 'ip', 'sys-net', 'all'),
+    mix('mix-10-ip6', '10 Mbit/s up, shaped at sys-net, IPv6', 'ip6', 'sys-net', 'main'),
+  ],
+  'mix-1': [
+    {
+      ...mix('mix-1-ip', '1 Mbit/s up, shaped at sys-net, IPv4', 'ip', 'sys-net', 'all'),
+      ...{ up: MBIT, loads: mixed(MBIT) },
+    },
+  ],
+  firewall: [
+    mix('firewall-ip', '10 Mbit/s up, shaped one ProxyVM earlier, IPv4', 'ip', 'sys-firewall', 'main'),
+    mix('firewall-ip6', '10 Mbit/s up, shaped one ProxyVM earlier, IPv6', 'ip6', 'sys-firewall', 'shapers'),
+  ],
+  flood: [
+    {
+      ...mix('flood-10', '20 Mbit/s of EF from untrusted on 10 Mbit/s up, IPv4', 'ip', 'sys-net', 'all'),
+      loads: [
+        { name: 'personal, interactive', qube: 'personal', class: 'cs5', tcp: 1 },
+        { name: 'personal', qube: 'personal', class: 'cs0', tcp: 2 },
+        { name: 'untrusted', qube: 'untrusted', class: 'cs1', tcp: 2 },
+        flood(1),
+      ],
+    },
+  ],
+  wireguard: [
+    mix('wireguard-ip', '10 Mbit/s up, shaped on wg0 of a VPN qube, IPv4', 'ip', 'wireguard', 'main'),
+  ],
+  call: [
+    call('call', 'A video call and voice from one EF qube, the others saturate 10 Mbit/s up', HOME.up, []),
+    call('call-upload', 'The same while that qube also uploads by TCP as EF', HOME.up, [
+      { name: 'EF upload', qube: 'work', class: 'ef', tcp: 1 },
+    ]),
+    call('call-flood-1', 'The call on 20 Mbit/s up, another EF qube floods 20 Mbit/s in 1 flow', 20 * MBIT, [
+      flood(1),
+    ]),
+    call('call-flood-20', 'The same flood in 20 flows', 20 * MBIT, [flood(20)]),
+  ],
+  download: [
+    {
+      ...mix('download-50', '50 Mbit/s down, the call timed there and back, IPv4', 'ip', 'sys-net', 'all'),
+      direction: 'down',
+      loads: [
+        { name: 'personal', qube: 'personal', class: 'cs0', tcp: 4 },
+        { name: 'untrusted', qube: 'untrusted', class: 'cs1', tcp: 4 },
+      ],
+    },
+  ],
+};
+
+/** The line of a scene: 500 ms of queue in each direction. */
+export function lineOf(scene: Scene): Line {
+  const frames = (rate: number) => Math.max(1, Math.floor((rate * 0.5) / 8 / FRAME_BYTES));
+  return {
+    up: `${scene.up}bit`,
+    down: `${scene.down}bit`,
+    upFrames: frames(scene.up),
+    downFrames: frames(scene.down),
+  };
+}
+
+/**
+ * The delay that no order of packets can beat, ms: a full frame has just been put on the shaped line, then the idle path.
+ * @param idleMs - what a packet needs on the idle line.
+ */
+export function floorMs(scene: Scene, idleMs: number): number {
+  const rate = scene.direction === 'up' ? scene.up : scene.down;
+  return idleMs + (FRAME_BYTES * 8 * 1000) / (rate * USE);
+}
+
+/** What a class may expect of those that are configured to share, 0 to 1: by weight among the classes that load the line. */
+export function configuredShare(scene: Scene, name: ClassName): number {
+  const classes = new Set(scene.loads.map((load) => load.class));
+  const sum = [...classes].reduce((total, one) => total + classOf(one).share, 0);
+  return classOf(name).share / sum;
+}
