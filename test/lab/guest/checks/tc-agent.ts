@@ -154,7 +154,7 @@ check('a wrong file is named with key, found and expected; what is in force stay
   assert.equal(exitCode, 1);
   assert.match(
     stderr,
-    /tc\.toml: line\.up: rate "5kbps": expected .* are bytes.*; unknown key "speed" in \[line\]/,
+    /tc\.toml:\d+: line\.up: rate "5kbps": expected .* are bytes.*; unknown key "speed" in \[line\]/,
   );
   settings('[line\n');
   assert.match((await agent('apply')).stderr, /tc\.toml:1: /);
