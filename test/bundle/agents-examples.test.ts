@@ -58,9 +58,9 @@ describe('what qubes-qos-tc printed in the lab is what it prints now', () => {
       { ifindex: 2, ifname: 'ens6', group: 0, kind: undefined, up: true, mtu: 1500 },
       { ifindex: 3, ifname: 'vif2.0', group: 2, kind: 'veth', up: true, mtu: 1500 },
     ];
-    const config = mergeConfig([], 'up=10mbit');
-    const defaultRoutes = [{ dev: 'ens6', metric: 0 }];
-    const plans = planTc({ links, defaultRoutes, config, missing: new Set() });
+    const config = mergeConfig([], { 'qos-uplink': 'up=10mbit' });
+    const routes = [{ dst: 'default', dev: 'ens6', metric: 0, direct: false }];
+    const plans = planTc({ links, routes, config, missing: new Set() });
     const trees = plans.flatMap(({ link, tree }) => (tree ? [buildTree(link.ifname, tree, '5')] : []));
     const text = [...settingsText(config), renderTc(trees).text].join('\n');
     expect(recorded).toContain(`root@sys-net# qubes-qos-tc print\n${text}`);

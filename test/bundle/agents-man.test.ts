@@ -37,9 +37,11 @@ const LINE_KEYS: Readonly<Record<keyof LineSettings, true>> = {
   scheduler: true,
   tree: true,
   overhead: true,
+  dscp_out: true,
 };
 const FILE_KEYS: Readonly<Record<Exclude<keyof FileSettings, 'line' | 'interface'>, true>> = {
   takeover: true,
+  local: true,
   values: true,
   alias: true,
   group: true,
@@ -118,7 +120,7 @@ describe('the manual page of qubes-qos-trees', () => {
     expect(examples.length).toBeGreaterThan(1);
     for (const text of examples)
       expect(() =>
-        checkFiles([{ source: 'example', content: parse(text), text }], 'up=20mbit'),
+        checkFiles([{ source: 'example', content: parse(text), text }], { 'qos-uplink': 'up=20mbit' }),
       ).not.toThrow();
   });
 
@@ -129,10 +131,10 @@ describe('the manual page of qubes-qos-trees', () => {
   test('shows what its first settings make print', () => {
     const [settings = ''] = examplesIn(manual, 'toml');
     const [example = ''] = examplesIn(manual, 'console');
-    const config = mergeConfig(checkFiles([file(settings)], null), 'up=20mbit');
+    const config = mergeConfig(checkFiles([file(settings)], {}), { 'qos-uplink': 'up=20mbit' });
     const plans = planTc({
       links: [{ ifindex: 2, ifname: 'ens6', group: 0, kind: undefined, up: true, mtu: 1500 }],
-      defaultRoutes: [{ dev: 'ens6', metric: 0 }],
+      routes: [{ dst: 'default', dev: 'ens6', metric: 0, direct: false }],
       config,
       missing: new Set(),
     });
@@ -152,7 +154,7 @@ describe('the manual page of qubes-qos-trees', () => {
     const [settings = ''] = examplesIn(manual, 'toml');
     const [, sentence = ''] = /^qubes-qos-tc: (.*160 %.*)$/m.exec(manual.replaceAll(/^ {3}/gm, '')) ?? [];
     const wrong = settings.replace('60%', '160%');
-    expect(() => checkFiles([file(wrong)], null)).toThrow(new QosError('config', sentence));
+    expect(() => checkFiles([file(wrong)], {})).toThrow(new QosError('config', sentence));
   });
 
   test('describes every key of a tree, of a class and of each leaf', () => {
@@ -165,7 +167,7 @@ describe('the settings in the manual page of qubes-qos-tc', () => {
   const manual = manualOf('qubes-qos-tc');
 
   test('are all the keys that the schema knows, and no other', () => {
-    const described = [...manual.matchAll(/^``([a-z]+)``$/gm)].map(([, key]) => key);
+    const described = [...manual.matchAll(/^``([a-z_]+)``$/gm)].map(([, key]) => key);
     expect(described).toEqual([...Object.keys(LINE_KEYS), ...Object.keys(FILE_KEYS)]);
   });
 

@@ -36,4 +36,7 @@ type_in root@sys-net# qubes-qos-tc apply
 lab exec sys-net tc qdisc replace dev vif2.0 root handle 1: fq_codel
 type_in root@sys-net# qubes-qos-tc apply
 type_in root@sys-net# qubes-qos-tc status
+type_in user@dom0$ qvm-qos uplink sys-net --down 50mbit
+sleep 3
+type_in root@sys-net# qubes-qos-tc status
 type_in root@sys-net# qubes-qos-tc cleanup

@@ -75,7 +75,10 @@ describe('what values come to', () => {
 
   test('a promise of more than there is goes through, and is said', () => {
     const { notes } = planOf(tree({ web: 'rate = "9mbit"', more: '[tree.mine.class.b]\nrate = "3mbit"' }));
-    expect(notes).toEqual(['the classes of the tree are promised 126 % of its rate']);
+    expect(notes).toEqual([
+      'the classes of the tree are promised 126 % of its rate',
+      'the DSCP stays on what leaves',
+    ]);
   });
 });
 
@@ -124,7 +127,7 @@ describe('aliases and groups', () => {
           mtu: 1500,
         },
       })),
-      defaultRoutes: [{ dev: 'ens6', metric: 0 }],
+      routes: [{ dst: 'default', dev: 'ens6', metric: 0, direct: false }],
       config: PYQOS_CONFIG,
       missing: new Set(),
     });
@@ -155,7 +158,7 @@ describe('several files', () => {
         ...{ source: `/rw/config/qubes-qos/${index}.toml`, content: parse(text), text },
       }),
     );
-    expect(() => checkFiles(files, null)).toThrow(
+    expect(() => checkFiles(files, {})).toThrow(
       /1\.toml:5: tree\.mine\.class\.web\.ceil: ceil of 8kbit: expected at least/,
     );
   });

@@ -11,14 +11,14 @@ export function configOf(...tomls: readonly string[]): TcConfig {
     const source = `/rw/config/qubes-qos/${index}.toml`;
     return { source, settings: parseFileSettings(source, parse(toml)) };
   });
-  return mergeConfig(files, undefined);
+  return mergeConfig(files);
 }
 
 /** What belongs on ens6, the line, with these settings. */
 export function planOf(...tomls: readonly string[]): DevicePlan {
   const [plan] = planTc({
     links: [{ ifindex: 2, ifname: 'ens6', group: 0, kind: undefined, up: true, mtu: 1500 }],
-    defaultRoutes: [{ dev: 'ens6', metric: 0 }],
+    routes: [{ dst: 'default', dev: 'ens6', metric: 0, direct: false }],
     config: configOf(...tomls),
     missing: new Set(),
   });

@@ -1,5 +1,12 @@
 // Which interface is what, on the machines that Qubes users have.
-import { readDefaultRoutes, readLinks, type Link } from '@qubes-qos/core/links';
+import {
+  connectedNetworks,
+  interfacesOf,
+  isDefaultRoute,
+  readLinks,
+  readRoutes,
+  type Link,
+} from '@qubes-qos/core/links';
 import { rolesOf } from '@qubes-qos/tc-agent/roles';
 import { describe, expect, test } from 'vitest';
 
@@ -7,7 +14,7 @@ function link(ifname: string, group: number, kind?: string): Link {
   return { ifindex: 1, ifname, group, kind, up: true, mtu: 1500 };
 }
 
-const via = (...devs: string[]) => devs.map((dev) => ({ dev, metric: 0 }));
+const via = (...devs: string[]) => devs.map((dev) => ({ dst: 'default', dev, metric: 0, direct: false }));
 
 describe('rolesOf', () => {
   test('sys-firewall: eth0 is the line, vifs are clients', () => {
@@ -76,7 +83,24 @@ describe('reading ip', () => {
       { type: '1', dst: '10.137.0.9', dev: 'vif3.0', table: '254', metric: 32749 },
       { type: '1', dst: 'default', table: '254', nexthops: [{ dev: 'ens6' }, { dev: 'ens7' }] },
     ];
-    expect(readDefaultRoutes(json).map(({ dev }) => dev)).toEqual(['eth0', 'tun0', 'ens6', 'ens7']);
+    const defaults = readRoutes(json).filter(isDefaultRoute);
+    expect(defaults.map(({ dev }) => dev)).toEqual(['eth0', 'tun0', 'ens6', 'ens7']);
+  });
+
+  test('connected networks, and the interfaces of a client: an HVM has two', () => {
+    const routes = readRoutes([
+      { dst: 'default', gateway: '192.168.1.1', dev: 'ens6', flags: [] },
+      { dst: '192.168.1.0/24', dev: 'ens6', protocol: '2', scope: '253' },
+      { dst: '2001:db8:1::/64', dev: 'ens6', metric: 256 },
+      { dst: '2001:db8:2::/64', gateway: 'fe80::1', dev: 'ens6', metric: 256 },
+      { dst: 'fe80::/64', dev: 'ens6', metric: 256 },
+      { type: '2', dst: '192.168.1.2', dev: 'ens6', table: '255' },
+      { dst: '10.137.0.9', dev: 'vif3.0', metric: 32749 },
+      { dst: '10.137.0.9', dev: 'vif3.1', metric: 32748 },
+    ]);
+    expect(connectedNetworks(routes, 'ens6')).toEqual(['192.168.1.0/24', '2001:db8:1::/64', 'fe80::/64']);
+    expect(interfacesOf(routes, '10.137.0.9')).toEqual(['vif3.0', 'vif3.1']);
+    expect(interfacesOf(routes, '192.168.1.2')).toEqual([]);
   });
 
   test('another shape is an error and not an empty network', () => {

@@ -2,7 +2,8 @@
 import { bitsPerSecond } from '@qubes-qos/core/rate';
 import type { Tree } from '@qubes-qos/core/tc/model';
 import { cakeScheduler } from '@qubes-qos/tc-agent/schedulers/cake';
-import { etsBands, prioBands } from '@qubes-qos/tc-agent/schedulers/bands';
+import { withExempt } from '@qubes-qos/tc-agent/exempt';
+import { etsBands, etsCakeBands, prioBands } from '@qubes-qos/tc-agent/schedulers/bands';
 import { htbEtsCake, htbEtsFqCodel } from '@qubes-qos/tc-agent/schedulers/htb-ets';
 import { htbCake, htbFqCodel } from '@qubes-qos/tc-agent/schedulers/htb';
 import { chargeOverhead } from '@qubes-qos/tc-agent/schedulers/overhead';
@@ -16,6 +17,19 @@ export const TREES: Readonly<Record<string, Tree>> = {
   'htb+ets+fq_codel-1mbit': htbEtsFqCodel.build({ rate: bitsPerSecond(950_000), mtu: 1500 }),
   'htb+cake-10mbit': htbCake.build({ rate: bitsPerSecond(9_500_000), mtu: 1500 }),
   'htb+fq_codel-10mbit': htbFqCodel.build({ rate: bitsPerSecond(9_500_000), mtu: 1420 }),
+  'htb+ets+cake-local': withExempt(
+    htbEtsCake.build({ rate: bitsPerSecond(9_500_000), mtu: 1500, wash: true }),
+    ['169.254.0.0/16', '192.168.1.0/24', 'fe80::/10', '2001:db8:1::/64', '2001:db8::1:2:3/128'],
+    'dst',
+    1500,
+  ),
+  'htb+cake-local': withExempt(
+    htbCake.build({ rate: bitsPerSecond(9_500_000), mtu: 1500 }),
+    ['169.254.0.0/16', 'fe80::/10'],
+    'src',
+    1500,
+  ),
+  'ets+cake': etsCakeBands.build({ rate: undefined, mtu: 1500, wash: true }),
   'ets+fq_codel': etsBands.build({ rate: undefined, mtu: 1500 }),
   'prio+fq_codel': prioBands.build({ rate: undefined, mtu: 1500 }),
 };

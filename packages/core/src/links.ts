@@ -14,10 +14,14 @@ export interface Link {
   readonly mtu: number;
 }
 
-/** A route towards the Internet, of either family. */
-export interface DefaultRoute {
+/** A unicast route, of either family. */
+export interface Route {
+  /** `default`, a prefix, or an address alone. */
+  readonly dst: string;
   readonly dev: string;
   readonly metric: number;
+  /** True when what is sent here reaches its destination without another router. */
+  readonly direct: boolean;
 }
 
 // {"ifindex":4,"link":"eth0","ifname":"vif3.0","flags":["BROADCAST","MULTICAST","UP"],"mtu":1500,"group":"2",
@@ -37,6 +41,8 @@ const routeJson = z.looseObject({
   dst: z.optional(z.string()),
   dev: z.optional(z.string()),
   metric: z.optional(z.number()),
+  gateway: z.optional(z.string()),
+  via: z.optional(z.unknown()),
   nexthops: z.optional(z.array(z.looseObject({ dev: z.optional(z.string()) }))),
 });
 
@@ -61,20 +67,42 @@ export function readLinks(json: unknown): Link[] {
     );
 }
 
-/** Halves of the address space, which OpenVPN's `redirect-gateway def1` and others use instead of a default route. */
-const TOWARDS_INTERNET = new Set(['default', '0.0.0.0/1', '128.0.0.0/1', '::/1', '8000::/1', '2000::/3']);
-
-/** Unicast, as `ip -N` prints it (linux/rtnetlink.h RTN_UNICAST). */
+/** Unicast, as `ip -N` prints it or leaves it out (linux/rtnetlink.h RTN_UNICAST). */
 const UNICAST = '1';
 
-/** The routes towards the Internet in `ip -N -j route show table all`; wg-quick's are in a table of their own. */
-export function readDefaultRoutes(json: unknown): DefaultRoute[] {
+/** The unicast routes in `ip -N -j route show table all`, those of tables like wg-quick's included. */
+export function readRoutes(json: unknown): Route[] {
   return z
     .array(routeJson)
     .parse(json)
-    .flatMap(({ type, dst, dev, metric, nexthops }) => {
-      if ((type ?? UNICAST) !== UNICAST || !TOWARDS_INTERNET.has(dst ?? '')) return [];
+    .flatMap(({ type, dst, dev, metric, gateway, via, nexthops }) => {
+      if ((type ?? UNICAST) !== UNICAST || dst === undefined) return [];
       const devices = [dev, ...(nexthops ?? []).map((hop) => hop.dev)].filter((name) => name !== undefined);
-      return devices.map((name) => ({ dev: name, metric: metric ?? 0 }));
+      const direct = gateway === undefined && via === undefined && nexthops === undefined;
+      return devices.map((name) => ({ dst, dev: name, metric: metric ?? 0, direct }));
     });
+}
+
+/** Halves of the address space, which OpenVPN's `redirect-gateway def1` and others use instead of a default route. */
+const TOWARDS_INTERNET = new Set(['default', '0.0.0.0/1', '128.0.0.0/1', '::/1', '8000::/1', '2000::/3']);
+
+/** True for a route towards the Internet. */
+export function isDefaultRoute({ dst }: Route): boolean {
+  return TOWARDS_INTERNET.has(dst);
+}
+
+/** The networks that an interface reaches without a router, IPv4 first: prefixes, not single addresses. */
+export function connectedNetworks(routes: readonly Route[], ifname: string): string[] {
+  const found = routes
+    .filter((route) => route.dev === ifname && route.direct && !isDefaultRoute(route))
+    .map(({ dst }) => dst)
+    .filter((dst) => dst.includes('/'));
+  return [...new Set(found)].sort(
+    (a, b) => Number(a.includes(':')) - Number(b.includes(':')) || (a < b ? -1 : 1),
+  );
+}
+
+/** The interfaces behind which the host with this address is: an HVM with a stub domain has two. */
+export function interfacesOf(routes: readonly Route[], address: string): string[] {
+  return routes.filter(({ dst, direct }) => direct && dst === address).map(({ dev }) => dev);
 }

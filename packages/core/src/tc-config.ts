@@ -1,17 +1,15 @@
 // Owns the settings of the tc agent: defaults, then files, then dom0's word; each value remembers where it is from.
 import * as z from 'zod/mini';
+import type { ClientPolicy } from './client-policy.js';
+import { readDom0Values, UPLINK_SOURCE, type Dom0Values } from './dom0-values.js';
 import { messageOf, QosError } from './errors.js';
 import { describeIssues } from './issues.js';
 import { parseOverhead } from './overhead.js';
-import { quote } from './quote.js';
+import { isSchedulerName, schedulerFault, type SchedulerName } from './scheduler-names.js';
+import { isNetwork } from './tc/prefixes.js';
 import { mergeTrees, TREE_KEYS, type TreesConfig } from './tree/config.js';
-import { TreeFault } from './tree/fault.js';
-import { parseLineRate, parseUplinkPolicy, type LineRate, type UplinkPolicy } from './uplink-policy.js';
-import { VM_CONFIG, VM_CONFIG_FEATURE_PREFIX } from './vm-config.js';
-
-/** The schedulers that can be asked for by name; without one the best that the kernel can do is taken. */
-export const SCHEDULER_NAMES = ['htb+ets+cake', 'htb', 'cake', 'prio', 'tree'] as const;
-export type SchedulerName = (typeof SCHEDULER_NAMES)[number];
+import { namesOfInterfaces } from './tree/interface-names.js';
+import { parseLineRate, type LineRate } from './uplink-policy.js';
 
 /** Settings of a line; a part that is absent comes from what ranks below. */
 export interface LineSettings {
@@ -24,6 +22,8 @@ export interface LineSettings {
   readonly tree?: string;
   /** What a packet costs on the line beyond its network layer: a preset or bytes. */
   readonly overhead?: string;
+  /** Whether the DSCP is cleared where packets leave this machine. */
+  readonly dscp_out?: 'wash' | 'keep';
 }
 
 /** A value and the file or feature it was read from. */
@@ -42,6 +42,10 @@ export interface TcConfig {
   /** For one interface, by name: ranks above `line`, dom0's word included, which does not know interfaces. */
   readonly interfaces: ReadonlyMap<string, SourcedLine>;
   readonly takeover: Sourced<boolean>;
+  /** Networks whose traffic is not the Internet's, besides those that the line reaches without a router. */
+  readonly local: Sourced<readonly string[]>;
+  /** What dom0 says of the clients, by IPv4 address. */
+  readonly clients: ReadonlyMap<string, ClientPolicy>;
   /** The user's own trees, and the values, aliases and groups that they are written with. */
   readonly trees: TreesConfig;
   /** What was found odd and left out, one sentence each. */
@@ -84,10 +88,18 @@ const LINE = z.strictObject({
   scheduler: z.exactOptional(z.pipe(SCHEDULER, z.custom<SchedulerName>())),
   tree: z.exactOptional(z.string()),
   overhead: z.exactOptional(OVERHEAD),
+  dscp_out: z.exactOptional(z.enum(['wash', 'keep'], { error: 'expected "wash" or "keep"' })),
 });
+
+const NETWORK = z.string().check(
+  z.refine(isNetwork, {
+    error: 'expected a network, as in 192.168.0.0/16 or 2001:db8::/32',
+  }),
+);
 
 const FILE = z.strictObject({
   takeover: z.exactOptional(z.boolean()),
+  local: z.exactOptional(z.array(NETWORK)),
   line: z.exactOptional(LINE),
   interface: z.exactOptional(
     z.record(z.string().check(z.regex(/^[^\s/]{1,15}$/, 'the name of an interface')), LINE),
@@ -123,24 +135,21 @@ const DEFAULT_USE_PERCENT = 95;
 /**
  * Puts the settings together.
  * @param files - in the order in which they are read: later wins.
- * @param feature - the value of `vm-config.qos-uplink`, or undefined. dom0's word ranks above every
- *   `[line]`, so that `qvm-qos uplink` has effect whatever the files say of the line in general.
- * @throws QosError('policy') when the feature is invalid, TreeFault when the groups are.
+ * @param dom0 - dom0's word ranks above every `[line]`, so that `qvm-qos uplink` has effect whatever the files say
+ *   of the line in general.
+ * @throws QosError('policy') when a value of dom0 is invalid, TreeFault when the groups are.
  */
 export function mergeConfig(
   files: readonly { readonly source: string; readonly settings: FileSettings }[],
-  feature: string | undefined,
+  dom0: Dom0Values = {},
 ): TcConfig {
-  const fromDom0 = feature === undefined ? undefined : parseUplinkPolicy(feature);
-  const source = `${VM_CONFIG_FEATURE_PREFIX}${VM_CONFIG.uplink}`;
+  const { uplink, clients, warnings } = readDom0Values(dom0);
   const layers = [
-    { source: 'built in', line: { use: DEFAULT_USE_PERCENT } },
+    { source: 'built in', line: { use: DEFAULT_USE_PERCENT, dscp_out: 'wash' as const } },
     ...files.map((file) => ({ source: file.source, line: file.settings.line ?? {} })),
-    { source, line: lineOfPolicy(fromDom0?.policy ?? {}) },
+    { source: UPLINK_SOURCE, line: uplink },
   ];
   const trees = mergeTrees(files.map(({ settings }) => settings));
-  const takeovers = files.filter(({ settings }) => settings.takeover !== undefined);
-  const last = takeovers.at(-1);
   const sections = files.map((file) => ({
     source: file.source,
     sections: new Map(Object.entries(file.settings.interface ?? {})),
@@ -162,46 +171,21 @@ export function mergeConfig(
     line: mergeLayers(layers),
     interfaces: new Map(Array.from(namesOf.keys(), (name) => [name, ofInterface(name)])),
     trees,
-    takeover: { value: last?.settings.takeover ?? false, source: last?.source ?? 'built in' },
-    warnings: (fromDom0?.warnings ?? []).map((text) => `${source}: ${text}`),
+    takeover: lastOf(files, 'takeover', false),
+    local: lastOf(files, 'local', []),
+    clients,
+    warnings,
   };
 }
 
-/**
- * Interface -> the sections that speak of it, the more general first: its group's, its alias', its own.
- * @throws TreeFault for an interface in two groups, and for a group that is called like an alias.
- */
-function namesOfInterfaces(
-  sections: readonly string[],
-  { alias, group }: TreesConfig,
-): Map<string, readonly string[]> {
-  const real = (name: string): string => (Object.hasOwn(alias, name) ? (alias[name] ?? name) : name);
-  const groupOf = new Map<string, string>();
-  for (const [name, members] of Object.entries(group)) {
-    if (Object.hasOwn(alias, name)) throw new TreeFault(['group', name], 'is the name of an alias too');
-    for (const member of members.map(real)) {
-      const other = groupOf.get(member);
-      if (other !== undefined) {
-        const twice = other === name ? 'is named twice' : `is in group ${quote(other)} already`;
-        throw new TreeFault(
-          ['group', name],
-          `${quote(member)} ${twice}: expected one group for an interface`,
-        );
-      }
-      groupOf.set(member, name);
-    }
-  }
-  const names = new Map<string, readonly string[]>();
-  const add = (name: string): void => {
-    const aliases = Object.keys(alias).filter((one) => real(one) === name);
-    const ofGroup = groupOf.get(name);
-    names.set(name, [...(ofGroup === undefined ? [] : [ofGroup]), ...aliases, name]);
-  };
-  for (const section of sections) {
-    const members = Object.hasOwn(group, section) ? (group[section] ?? []) : [section];
-    for (const member of members) add(real(member));
-  }
-  return names;
+/** The value of the last file that has one. */
+function lastOf<K extends 'takeover' | 'local'>(
+  files: readonly { readonly source: string; readonly settings: FileSettings }[],
+  key: K,
+  builtIn: NonNullable<FileSettings[K]>,
+): Sourced<NonNullable<FileSettings[K]>> {
+  const last = files.findLast(({ settings }) => settings[key] !== undefined);
+  return { value: last?.settings[key] ?? builtIn, source: last?.source ?? 'built in' };
 }
 
 /** Key by key; later wins. */
@@ -213,27 +197,6 @@ function mergeLayers(
       Object.entries<number | string>({ ...line }).map(([key, value]) => [key, { value, source }]),
     ),
   );
-}
-
-/** dom0's word as settings. @throws QosError('policy') for a scheduler or an overhead that there is not. */
-function lineOfPolicy({ up, down, scheduler, overhead }: UplinkPolicy): LineSettings {
-  if (scheduler !== undefined && !isSchedulerName(scheduler))
-    throw new QosError('policy', `${schedulerFault(scheduler)}.`);
-  if (overhead !== undefined) parseOverhead(overhead);
-  return {
-    ...(up === undefined ? {} : { up }),
-    ...(down === undefined ? {} : { down }),
-    ...(scheduler === undefined ? {} : { scheduler }),
-    ...(overhead === undefined ? {} : { overhead }),
-  };
-}
-
-function isSchedulerName(name: string): name is SchedulerName {
-  return (SCHEDULER_NAMES as readonly string[]).includes(name);
-}
-
-function schedulerFault(name: string): string {
-  return `unknown scheduler ${quote(name)}: expected ${SCHEDULER_NAMES.slice(0, -1).join(', ')} or ${SCHEDULER_NAMES.at(-1) ?? ''}`;
 }
 
 /** The settings of one interface. */

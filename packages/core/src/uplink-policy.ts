@@ -3,6 +3,7 @@ import * as z from 'zod/mini';
 import { QosError, messageOf } from './errors.js';
 import { quote } from './quote.js';
 import { formatRate, parseRate, type BitsPerSecond } from './rate.js';
+import { knownTokens } from './tokens.js';
 
 /** A rate of the line: bits per second, `auto` (measured by the agent) or `off` (not shaped). */
 export type LineRate = BitsPerSecond | 'auto' | 'off';
@@ -61,14 +62,8 @@ const KEYS = Object.keys(UPLINK_POLICY.shape);
  * @throws QosError('policy') for a token that is not key=value, a key given twice, or a wrong value.
  */
 export function parseUplinkPolicy(value: string): UplinkReading {
-  const tokens = splitTokens(value);
-  const warnings: string[] = [];
-  const known: [string, string][] = [];
-  for (const [key, text] of tokens) {
-    if (KEYS.includes(key)) known.push([key, text]);
-    else warnings.push(`unknown key ${quote(key)} ignored: this version knows ${KEYS.join(', ')}.`);
-  }
-  const result = z.safeDecode(UPLINK_POLICY, Object.fromEntries(known));
+  const { tokens, warnings } = knownTokens(value, KEYS);
+  const result = z.safeDecode(UPLINK_POLICY, tokens);
   if (!result.success) throw new QosError('policy', describe(result.error.issues));
   return { policy: result.data, warnings };
 }
@@ -99,18 +94,6 @@ export function parseLineRate(text: string): LineRate {
 /** The text that parseLineRate reads back to the same rate. */
 export function formatLineRate(rate: LineRate): string {
   return typeof rate === 'number' ? formatRate(rate) : rate;
-}
-
-function splitTokens(value: string): Map<string, string> {
-  const tokens = new Map<string, string>();
-  for (const token of value.split(' ').filter((part) => part !== '')) {
-    const equals = token.indexOf('=');
-    if (equals <= 0) throw new QosError('policy', `${quote(token)}: expected key=value, as in up=20mbit.`);
-    const key = token.slice(0, equals);
-    if (tokens.has(key)) throw new QosError('policy', `${quote(key)} is given twice: expected once.`);
-    tokens.set(key, token.slice(equals + 1));
-  }
-  return tokens;
 }
 
 function isLineRate(value: unknown): value is LineRate {

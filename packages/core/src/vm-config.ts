@@ -16,6 +16,9 @@ export const VM_CONFIG = {
   uplink: 'qos-uplink',
 } as const;
 
+/** What dom0 says on a NetVM about one of its clients: this and the client's IPv4 address (design.md 3.2). */
+export const CLIENT_PREFIX = 'qos.';
+
 /** Longest value that the QubesDB daemon stores, bytes (core-qubesdb daemon/db-cmds.c: data_len < 3072). */
 export const MAX_VALUE_BYTES = 3071;
 

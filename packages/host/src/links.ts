@@ -1,12 +1,12 @@
 // Owns the reading of interfaces and routes from the running system, and the news that they changed.
-import { readDefaultRoutes, readLinks, type DefaultRoute, type Link } from '@qubes-qos/core/links';
+import { readLinks, readRoutes, type Link, type Route } from '@qubes-qos/core/links';
 import { parseJsonLines } from './json-lines.js';
 import { follow, run, type Follower } from './process.js';
 
 /** The network of this qube at one moment. */
 export interface Network {
   readonly links: readonly Link[];
-  readonly defaultRoutes: readonly DefaultRoute[];
+  readonly routes: readonly Route[];
 }
 
 /** Reads all interfaces and routes, in one process. @throws QosError of `run`, or `protocol` */
@@ -14,7 +14,7 @@ export async function observeNetwork(): Promise<Network> {
   const stdin = 'link show\nroute show table all\n';
   const { stdout } = await run(['ip', '-N', '-d', '-j', '-batch', '-'], { stdin });
   const [links, routes] = parseJsonLines(stdout, 'ip');
-  return { links: readLinks(links ?? []), defaultRoutes: readDefaultRoutes(routes ?? []) };
+  return { links: readLinks(links ?? []), routes: readRoutes(routes ?? []) };
 }
 
 /** A line whenever an interface or a route changes. What changed is read back, never parsed from the line. */

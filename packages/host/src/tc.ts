@@ -1,7 +1,8 @@
 // Owns the talk with tc: everything shown in one process, everything changed in one more.
 import { QosError } from '@qubes-qos/core/errors';
-import type { Observed } from '@qubes-qos/core/tc/model';
-import { readQdiscList, readTree } from '@qubes-qos/core/tc/read';
+import { readHooks, type ObservedHooks } from '@qubes-qos/core/tc/hooks';
+import type { ObservedDevice } from '@qubes-qos/core/tc/model';
+import { nameMatches, readQdiscList, readTree, type QdiscJson } from '@qubes-qos/core/tc/read';
 import type { TcScript } from '@qubes-qos/core/tc/render';
 import { parseJsonLines } from './json-lines.js';
 import { run } from './process.js';
@@ -19,29 +20,35 @@ export interface TcFailure {
 }
 
 /**
- * What stands at the root of each of the devices, in one process. A device that vanished meanwhile is left out.
+ * What stands at the root of each of the devices and hangs on its hooks, in one process. A device that vanished meanwhile is left out.
  * @throws QosError of `run`, or `protocol` when the output does not fit the commands.
  */
-export async function observeTc(ifnames: readonly string[]): Promise<Map<string, Observed>> {
+export async function observeTc(ifnames: readonly string[]): Promise<Map<string, ObservedDevice>> {
   const lines = ['qdisc show', ...ifnames.flatMap(showDevice)];
   const { stdout, stderr } = await run(['tc', '-force', '-d', '-j', '-batch', '-'], {
     stdin: lines.map((line) => `${line}\n`).join(''),
     okCodes: [0, 1],
   });
-  const answers = byLine(parseJsonLines(stdout, 'tc'), lines.length, new Set(failedLines(stderr).keys()));
+  const answers = byLine(
+    parseJsonLines(nameMatches(stdout), 'tc'),
+    lines.length,
+    new Set(failedLines(stderr).keys()),
+  );
   const qdiscs = readQdiscList(answers[0]);
-  const perDevice = 1 + FILTER_PARENTS.length;
+  const perDevice = showDevice('').length;
   return new Map(
     ifnames.flatMap((ifname, index) => {
       const first = 1 + index * perDevice;
-      const [classes, ...filters] = answers.slice(first, first + perDevice);
+      const [classes, ingress, egress, ...filters] = answers.slice(first, first + perDevice);
       if (classes === undefined) return [];
-      const observed = readTree({
-        qdiscs: qdiscs.filter(({ dev }) => dev === ifname),
+      const own = qdiscs.filter(({ dev }) => dev === ifname);
+      const root = readTree({
+        qdiscs: own,
         classes: asList(classes),
         filters: FILTER_PARENTS.map((parent, position) => ({ parent, list: asList(filters[position]) })),
       });
-      return [[ifname, observed]];
+      const hooks = readHooks(hookQdisc(own), { ingress: asList(ingress), egress: asList(egress) });
+      return [[ifname, { ...root, hooks }]];
     }),
   );
 }
@@ -64,8 +71,15 @@ export async function applyTc(script: TcScript): Promise<TcFailure[]> {
 function showDevice(ifname: string): string[] {
   return [
     `class show dev ${ifname}`,
+    `filter show dev ${ifname} ingress`,
+    `filter show dev ${ifname} egress`,
     ...FILTER_PARENTS.map((parent) => `filter show dev ${ifname} parent ${parent}`),
   ];
+}
+
+function hookQdisc(qdiscs: readonly QdiscJson[]): ObservedHooks['qdisc'] {
+  if (qdiscs.some(({ kind }) => kind === 'clsact')) return 'clsact';
+  return qdiscs.some(({ kind }) => kind === 'ingress') ? 'ingress' : 'none';
 }
 
 /** Line number -> what was said before `Command failed -:N`. */

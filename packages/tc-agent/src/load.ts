@@ -2,7 +2,7 @@
 import { messageOf } from '@qubes-qos/core/errors';
 import type { QdiscKind } from '@qubes-qos/core/tc/model';
 import { withQubesDb } from '@qubes-qos/host/qubesdb/client';
-import { readFeature, readSettings, type Settings } from './settings.js';
+import { readDom0, readSettings, type Settings } from './settings.js';
 import { readState } from './state-file.js';
 
 export interface Loaded extends Settings {
@@ -13,10 +13,10 @@ export interface Loaded extends Settings {
 export async function load(): Promise<Loaded> {
   const { good, missing } = await readState();
   const unreachable: string[] = [];
-  const feature = await withQubesDb(readFeature).catch((error: unknown) => {
+  const dom0 = await withQubesDb(readDom0).catch((error: unknown) => {
     unreachable.push(messageOf(error));
     return undefined;
   });
-  const settings = await readSettings(feature, good);
+  const settings = await readSettings(dom0, good);
   return { ...settings, faults: [...unreachable, ...settings.faults], missing: new Set(missing) };
 }

@@ -4,18 +4,12 @@ import { quote } from '@qubes-qos/core/quote';
 import { bitsPerSecond, type BitsPerSecond } from '@qubes-qos/core/rate';
 import { settingsOf, type LineSettings, type TcConfig } from '@qubes-qos/core/tc-config';
 import { TreeFault } from '@qubes-qos/core/tree/fault';
+import { shapedRate } from './line-rate.js';
 import { buildCustomTree, type BuiltTree } from './schedulers/tree.js';
 
 const COMMON_MTU = 1500;
 /** Stands for the rate of the interface in the trial of a tree that no interface has. */
 const TRIAL_RATE = bitsPerSecond(1e9);
-
-/** Part of what the line can do that the shaper lets through; undefined when no number is known. */
-export function shapedRate({ up, use }: LineSettings): BitsPerSecond | undefined {
-  if (typeof up !== 'number') return undefined;
-  // tc keeps whole bytes per second: a rate that is no multiple of 8 bit would never read back equal.
-  return bitsPerSecond(Math.max(8, Math.floor((up * (use ?? 100)) / 800) * 8));
-}
 
 /**
  * Builds the tree that the settings of an interface ask for.
@@ -27,7 +21,12 @@ export function planTree(
   config: TcConfig,
 ): BuiltTree & { readonly name: string } {
   const name = treeName(settings, config, ifname);
-  const context = { config: config.trees, rateOf: rateOfInterface(config), rate: shapedRate(settings), mtu };
+  const context = {
+    config: config.trees,
+    rateOf: rateOfInterface(config),
+    rate: shapedRate(settings.up, settings.use),
+    mtu,
+  };
   return { name, ...buildCustomTree(name, context) };
 }
 
@@ -68,6 +67,7 @@ function rateOfInterface(config: TcConfig): (name: string) => BitsPerSecond | un
   return (name) => {
     const ifname = Object.hasOwn(alias, name) ? (alias[name] ?? name) : name;
     if (ifname === name && !config.interfaces.has(name)) return undefined;
-    return shapedRate(settingsOf(config, ifname));
+    const { up, use } = settingsOf(config, ifname);
+    return shapedRate(up, use);
   };
 }

@@ -1,53 +1,62 @@
 // Owns the decision what belongs on each interface: network and settings -> desired. Pure.
-import type { DefaultRoute, Link } from '@qubes-qos/core/links';
-import { parseOverhead } from '@qubes-qos/core/overhead';
+import type { ClientPolicy } from '@qubes-qos/core/client-policy';
+import type { Link, Route } from '@qubes-qos/core/links';
 import { formatRate, type BitsPerSecond } from '@qubes-qos/core/rate';
 import { settingsOf, type LineSettings, type TcConfig } from '@qubes-qos/core/tc-config';
-import type { QdiscKind, Tree } from '@qubes-qos/core/tc/model';
-import { TreeFault } from '@qubes-qos/core/tree/fault';
-import type { LineRate } from '@qubes-qos/core/uplink-policy';
-import { planTree, shapedRate } from './plan-tree.js';
-import { rolesOf, TUNNEL_KINDS, type Role } from './roles.js';
+import type { HookFilter } from '@qubes-qos/core/tc/hooks';
+import type { PrefixFilter, QdiscKind } from '@qubes-qos/core/tc/model';
+import { ifbOf, isOurIfb, lineHooks, vifHooks } from './download.js';
+import { exemptNetworks, withExempt } from './exempt.js';
+import { clientsByInterface, limitHooks } from './limits.js';
+import { rateNotes, shapedRate, wholeBytes } from './line-rate.js';
+import { NO_QUEUE, planQueue, type Queue } from './plan-queue.js';
+import { isQubesUplink, isTunnel, rolesOf, type Role } from './roles.js';
 import { chooseScheduler } from './schedulers/choose.js';
-import { chargeOverhead } from './schedulers/overhead.js';
-import type { BuiltTree } from './schedulers/tree.js';
 
 /** What belongs on one interface. */
-export interface DevicePlan {
+export interface DevicePlan extends Queue {
+  /** With ifindex 0 for an ifb that is still to be made. */
   readonly link: Link;
-  /** undefined: the interface is none of ours, and a tree of ours on it is a left-over. */
-  readonly role: Role | undefined;
-  readonly tree: Tree | undefined;
-  /** Name of the scheduler, or `none`. */
-  readonly scheduler: string;
-  /** What the shaper lets through; undefined without one. */
-  readonly rate: BitsPerSecond | undefined;
-  /** Why it is this tree and not another, one clause each. */
-  readonly notes: readonly string[];
-  /** The classes of a tree of the user's own; the others have the five. */
-  readonly classes?: BuiltTree['classes'];
+  /** undefined: the interface is none of ours, and what we have on it is a left-over. */
+  readonly role: Role | 'download' | undefined;
+  readonly hooks: readonly HookFilter[];
 }
 
 /** What the planner looks at. */
 export interface PlanInput {
   readonly links: readonly Link[];
-  readonly defaultRoutes: readonly DefaultRoute[];
+  readonly routes: readonly Route[];
   readonly config: TcConfig;
   /** Kinds of qdisc that this kernel turned out not to have. */
   readonly missing: ReadonlySet<QdiscKind>;
+  /** True when ifbs cannot be made: then nothing that comes in is shaped. */
+  readonly withoutIfb?: boolean;
 }
 
-/** The plan for every interface but the loopback. */
+/** The plan for every interface but the loopback, and for the ifbs that belong to the lines. */
 export function planTc(input: PlanInput): DevicePlan[] {
-  const roles = rolesOf(input.links, input.defaultRoutes);
-  return input.links
-    .filter(({ ifname }) => ifname !== 'lo')
-    .map((link) => {
-      const role = roles.get(link.ifname) ?? roleBySettings(link, input.config);
-      return role
-        ? planDevice(link, role, input)
-        : { link, role, tree: undefined, scheduler: 'none', rate: undefined, notes: [] };
+  const roles = rolesOf(input.links, input.routes);
+  const clients = clientsByInterface(input.config.clients, input.routes);
+  // Without a shaper a detour through an ifb is of no use.
+  const canShape = !input.withoutIfb && (chooseScheduler(true, input.missing)?.scheduler.shapes ?? false);
+  const downloads = input.links.filter(
+    (link) => canShape && roles.get(link.ifname) === 'line' && downOf(link, input) !== undefined,
+  );
+  const devices = input.links
+    .filter((link) => link.ifname !== 'lo' && !isOurIfb(link))
+    .map((link): DevicePlan => {
+      switch (roles.get(link.ifname) ?? roleBySettings(link, input.config)) {
+        case 'client':
+          return planClient(link, clients.get(link.ifname) ?? {}, downloads, input);
+        case 'line':
+          return planLine(link, downloads.includes(link), input);
+        case 'uplink':
+          return planUplink(link, input);
+        case undefined:
+          return { link, role: undefined, hooks: [], ...NO_QUEUE };
+      }
     });
+  return [...devices, ...downloads.map((line) => planDownload(line, input))];
 }
 
 /** An interface that the user gives a tree of his own has it wherever it leads. */
@@ -55,76 +64,82 @@ function roleBySettings({ ifname }: Link, config: TcConfig): Role | undefined {
   return config.interfaces.get(ifname)?.scheduler?.value === 'tree' ? 'uplink' : undefined;
 }
 
-function planDevice(link: Link, role: Role, input: PlanInput): DevicePlan {
-  // What is said of the line is not meant for the others, but for the part of a rate that is used.
-  const { use } = input.config.line;
-  const general =
-    role === 'line' ? input.config : { ...input.config, line: use === undefined ? {} : { use } };
-  const settings = settingsOf(general, link.ifname);
-  const trouble: string[] = [];
-  if (settings.scheduler === 'tree') {
-    try {
-      return planOwnTree(link, role, settings, input);
-    } catch (error) {
-      if (!(error instanceof TreeFault)) throw error;
-      trouble.push(`${error.path.join('.')}: ${error.message}: no tree of your own`);
-    }
-  }
-  return planScheduler(link, role, settings, input, trouble);
-}
-
-function planOwnTree(
+function planClient(
   link: Link,
-  role: Role,
-  settings: LineSettings,
-  { config, missing }: PlanInput,
+  policy: ClientPolicy,
+  downloads: readonly Link[],
+  input: PlanInput,
 ): DevicePlan {
-  const { name, tree, rate, classes, notes } = planTree(link, settings, config);
-  const lacking = tree.qdiscs.map(({ options }) => options.kind).filter((kind) => missing.has(kind));
-  if (lacking.length > 0) throw new TreeFault(['tree', name], `this kernel lacks ${lacking.join(' and ')}`);
-  return { link, role, tree: charged(tree, link, settings), scheduler: `tree ${name}`, rate, notes, classes };
-}
-
-function planScheduler(
-  link: Link,
-  role: Role,
-  settings: LineSettings,
-  { missing }: PlanInput,
-  trouble: readonly string[],
-): DevicePlan {
-  const { up, use, scheduler: name } = settings;
-  const wanted = role === 'line' ? shapedRate(settings) : undefined;
-  const notes = [...trouble, ...(role === 'line' ? rateNotes(up, wanted, use ?? 100) : [])];
-  const choice = chooseScheduler(wanted !== undefined, missing, name === 'tree' ? undefined : name);
-  if (!choice) {
-    const why = `this kernel lacks ${[...missing].join(', ')}: the interface keeps its own queue`;
-    return { link, role, tree: undefined, scheduler: 'none', rate: undefined, notes: [...notes, why] };
-  }
-  const { scheduler, lacking } = choice;
-  const rate = scheduler.shapes ? wanted : undefined;
+  const { up, down } = policy;
+  const notes = [
+    ...(up === undefined ? [] : [`what it sends is limited to ${formatRate(up)}`]),
+    ...(down === undefined ? [] : [`what it receives is limited to ${formatRate(down)}`]),
+  ];
+  const rate = down === undefined ? undefined : wholeBytes(down);
+  const settings = settingsBesideLine(link, input);
   return {
-    link,
-    role,
-    tree: charged(scheduler.build({ rate, mtu: link.mtu }), link, settings),
-    scheduler: scheduler.name,
-    rate,
-    notes:
-      lacking.length === 0
-        ? notes
-        : [...notes, `this kernel lacks ${lacking.join(' and ')}: ${scheduler.name} instead`],
+    ...{ link, role: 'client', ...planQueue(link, { settings, rate, notes }, input) },
+    hooks: [...downloads.flatMap(vifHooks), ...limitHooks(policy)],
   };
 }
 
-const ETHERNET_HEADER = 14;
-
-function charged(tree: Tree, { kind }: Link, { overhead }: LineSettings): Tree {
-  const headerBytes = kind !== undefined && TUNNEL_KINDS.has(kind) ? 0 : ETHERNET_HEADER;
-  return overhead === undefined ? tree : chargeOverhead(tree, parseOverhead(overhead), headerBytes);
+function planUplink(link: Link, input: PlanInput): DevicePlan {
+  const settings = settingsBesideLine(link, input);
+  const wash = isWashed(link, settings);
+  return { link, role: 'uplink', hooks: [], ...planQueue(link, { settings, wash }, input) };
 }
 
-function rateNotes(up: LineRate | undefined, rate: BitsPerSecond | undefined, use: number): string[] {
-  if (rate !== undefined && typeof up === 'number') return [`shaped to ${use} % of ${formatRate(up)}`];
-  if (up === 'auto') return ['up=auto: this version does not measure the line; bands without a shaper'];
-  if (up === 'off') return ['up=off: bands without a shaper'];
-  return ['no rate: bands without a shaper do not shorten delay; in dom0: qvm-qos uplink NETVM --up RATE'];
+function planLine(link: Link, isDownload: boolean, input: PlanInput): DevicePlan {
+  const settings = settingsOf(input.config, link.ifname);
+  const { up, use = 100 } = settings;
+  const rate = shapedRate(up, use);
+  const request = { settings, rate, wash: isWashed(link, settings), notes: rateNotes(up, rate, use) };
+  return {
+    ...{ link, role: 'line', hooks: isDownload ? lineHooks(link) : [] },
+    ...exempted(planQueue(link, request, input), link, 'dst', input),
+  };
+}
+
+/** The ifb through which the packets of a line come in. */
+function planDownload(line: Link, input: PlanInput): DevicePlan {
+  const ifname = ifbOf(line);
+  const link = input.links.find((one) => one.ifname === ifname) ?? {
+    ...{ ifindex: 0, ifname, group: 0, kind: 'ifb', up: false, mtu: line.mtu },
+  };
+  const { scheduler, overhead, down, use = 100 } = settingsOf(input.config, line.ifname);
+  const request = {
+    settings: {
+      // A tree of the user's own is for the interface that it names.
+      ...(scheduler !== undefined && scheduler !== 'tree' && { scheduler }),
+      ...(overhead !== undefined && { overhead }),
+    },
+    rate: downOf(line, input),
+    notes: [`what comes in by ${line.ifname}`, ...rateNotes(down, downOf(line, input), use)],
+  };
+  const queue = planQueue({ ...line, ifname }, request, input);
+  return { link, role: 'download', hooks: [], ...exempted(queue, line, 'src', input) };
+}
+
+function downOf(line: Link, { config }: PlanInput): BitsPerSecond | undefined {
+  const { down, use } = settingsOf(config, line.ifname);
+  return shapedRate(down, use);
+}
+
+/** What is said of the line in general is not meant for the others, but for the part of a rate and for the DSCP. */
+function settingsBesideLine({ ifname }: Link, { config }: PlanInput): LineSettings {
+  const { use, dscp_out: dscpOut } = config.line;
+  const line = { ...(use && { use }), ...(dscpOut && { dscp_out: dscpOut }) };
+  return settingsOf({ ...config, line }, ifname);
+}
+
+/** True for an interface by which packets leave this machine: a card, or a tunnel, whose far end sees the inner DSCP. */
+function isWashed(link: Link, settings: LineSettings): boolean {
+  return !isQubesUplink(link) && settings.dscp_out !== 'keep';
+}
+
+function exempted(queue: Queue, line: Link, side: PrefixFilter['side'], input: PlanInput): Queue {
+  // A tree of the user's own says by itself what it does with which network.
+  if (!queue.tree || queue.classes) return queue;
+  const networks = exemptNetworks(line, input.routes, input.config.local.value, isTunnel(line));
+  return { ...queue, tree: withExempt(queue.tree, networks, side, line.mtu) };
 }

@@ -1,14 +1,20 @@
 // Owns one pass: observe, diff, apply, observe again; and the way back when the kernel refuses.
-import { QosError } from '@qubes-qos/core/errors';
+import { messageOf, QosError } from '@qubes-qos/core/errors';
 import type { TcConfig } from '@qubes-qos/core/tc-config';
-import { buildTree, diffTc } from '@qubes-qos/core/tc/diff';
+import { buildTree } from '@qubes-qos/core/tc/diff';
 import { otherSide } from '@qubes-qos/core/tc/handles';
+import { diffHooks, NO_HOOKS } from '@qubes-qos/core/tc/hooks';
 import { isQdiscKind } from '@qubes-qos/core/tc/kinds';
-import type { DeviceOps, Observed, QdiscKind } from '@qubes-qos/core/tc/model';
+import type { DeviceOps, ObservedDevice, Op, QdiscKind } from '@qubes-qos/core/tc/model';
 import { renderTc } from '@qubes-qos/core/tc/render';
-import { observeNetwork } from '@qubes-qos/host/links';
+import { addIfbs, deleteIfbs, setUpIfbs } from '@qubes-qos/host/ifb';
+import { observeNetwork, type Network } from '@qubes-qos/host/links';
+import { convergeTable } from '@qubes-qos/host/nft';
 import { applyTc, observeTc, type TcFailure } from '@qubes-qos/host/tc';
-import { planTc, type DevicePlan } from './plan.js';
+import { deviceOps, rebuildOps } from './device-ops.js';
+import { isOurIfb } from './download.js';
+import { planTc, type DevicePlan, type PlanInput } from './plan.js';
+import { REMEMBER_TABLE, TC_TABLE } from './remember.js';
 
 /** What a pass did and found. */
 export interface PassResult {
@@ -21,6 +27,8 @@ export interface PassResult {
   readonly retry: boolean;
 }
 
+type Seen = Map<string, ObservedDevice>;
+
 /**
  * Makes every interface what it should be. An interface that vanishes on the way costs the others nothing; one
  * that the kernel refuses gets back what it had.
@@ -28,13 +36,70 @@ export interface PassResult {
  */
 export async function reconcile(config: TcConfig, missing: Set<QdiscKind>): Promise<PassResult> {
   const network = await observeNetwork();
-  const before = await observeTc(namesOf(network.links));
-  const observed = new Map(before);
+  const observed: Seen = new Map(await observeTc(namesOf(network.links)));
+  const ifbs = await makeIfbs({ ...network, config, missing }, observed);
+  const input = { ...network, config, missing, withoutIfb: ifbs.problems.length > 0 };
+  const result = await converge(input, missing, observed);
+  // Packets are redirected to an ifb until here.
+  const left = await attempt(removeIfbs(network, result.plans));
+  const table = await attempt(remember(result.plans));
+  const faults = [...ifbs.problems, ...left, ...table];
+  return {
+    plans: result.plans,
+    changed: [...ifbs.made, ...result.changed],
+    problems: [...result.problems, ...faults],
+    retry: result.retry || faults.length > 0,
+  };
+}
+
+/** Makes the ifbs that are planned and not there, and sets up those that something has set down. */
+async function makeIfbs(
+  input: PlanInput,
+  observed: Seen,
+): Promise<{ readonly made: readonly string[]; readonly problems: readonly string[] }> {
+  const planned = planTc(input).flatMap(({ role, link }) => (role === 'download' ? [link] : []));
+  const absent = planned.filter(({ ifindex }) => ifindex === 0).map(({ ifname }) => ifname);
+  const down = planned.filter(({ ifindex, up }) => ifindex !== 0 && !up).map(({ ifname }) => ifname);
+  try {
+    await addIfbs(absent);
+    await setUpIfbs(down);
+  } catch (error) {
+    return { made: [], problems: [`what comes in cannot be shaped: ${messageOf(error)}`] };
+  }
+  for (const name of absent) observed.set(name, { state: 'default', hooks: NO_HOOKS });
+  return { made: absent, problems: [] };
+}
+
+async function removeIfbs({ links }: Network, plans: readonly DevicePlan[]): Promise<void> {
+  const planned = new Set(plans.map(({ link }) => link.ifname));
+  await deleteIfbs(
+    links.filter((link) => isOurIfb(link) && !planned.has(link.ifname)).map(({ ifname }) => ifname),
+  );
+}
+
+/** Conntrack remembers classes where something asks it. */
+async function remember(plans: readonly DevicePlan[]): Promise<void> {
+  const isAsked = plans.some(({ role }) => role === 'download');
+  await convergeTable(TC_TABLE, isAsked ? REMEMBER_TABLE : undefined);
+}
+
+async function attempt(action: Promise<void>): Promise<string[]> {
+  try {
+    await action;
+    return [];
+  } catch (error) {
+    return [messageOf(error)];
+  }
+}
+
+async function converge(input: PlanInput, missing: Set<QdiscKind>, observed: Seen): Promise<PassResult> {
+  const { config } = input;
+  const before = new Map(observed);
   const changed = new Set<string>();
   let refused = new Map<string, string>();
   // Each round either ends it, or learns of a missing kind, or rebuilds what could not be changed in place.
   for (let round = 1; ; round++) {
-    const plans = planTc({ ...network, config, missing }).filter(({ link }) => observed.has(link.ifname));
+    const plans = planTc(input).filter(({ link }) => observed.has(link.ifname));
     const todo = plans
       .map((plan) => nextOps(plan, observed, refused, config))
       .filter(({ ops }) => ops.length > 0);
@@ -53,28 +118,34 @@ export async function reconcile(config: TcConfig, missing: Set<QdiscKind>): Prom
     for (const name of names) changed.add(name);
     for (const [name, now] of after) observed.set(name, now);
     for (const name of gone) observed.delete(name);
-    refused = stillWrong(names, planTc({ ...network, config, missing }), observed, failures, config);
+    refused = stillWrong(names, planTc(input), observed, failures, config);
   }
 }
 
 /** One to build, one for each kind that may be missing, and one to rebuild what could not be changed in place. */
 const MAX_ROUNDS = 5;
 
-/** Removes every tree of ours. @returns the interfaces that had one. */
+/** Removes everything of ours from the network. @returns the interfaces that had something. */
 export async function cleanUp(): Promise<string[]> {
   const { links } = await observeNetwork();
   const observed = await observeTc(namesOf(links));
-  const ours = [...observed].filter(([, { state }]) => state === 'ours').map(([ifname]) => ifname);
-  const failures = await applyTc(
-    renderTc(ours.map((ifname) => ({ ifname, side: '5', ops: [{ op: 'delete-root' }] }))),
-  );
+  const removals = [...observed].map(([ifname, device]): DeviceOps => {
+    const root: Op[] = device.state === 'ours' ? [{ op: 'delete-root' }] : [];
+    return { ifname, side: '5', ops: [...diffHooks([], device.hooks), ...root] };
+  });
+  const ours = removals.filter(({ ops }) => ops.length > 0).map(({ ifname }) => ifname);
+  const failures = await applyTc(renderTc(removals));
   const left = await observeTc(ours);
-  const stuck = [...left].filter(([, { state }]) => state === 'ours').map(([ifname]) => ifname);
+  const stuck = [...left].filter(([, { state, hooks }]) => state === 'ours' || hooks.ours.length > 0);
   if (stuck.length > 0) {
-    const said = failures.find(({ ifname }) => stuck.includes(ifname))?.message ?? 'tc reported no error';
-    throw new QosError('command', `cannot remove our qdiscs from ${stuck.join(', ')}: ${said}.`);
+    const names = stuck.map(([ifname]) => ifname);
+    const said = failures.find(({ ifname }) => names.includes(ifname))?.message ?? 'tc reported no error';
+    throw new QosError('command', `cannot remove our qdiscs from ${names.join(', ')}: ${said}.`);
   }
-  return ours;
+  const ifbs = links.filter(isOurIfb).map(({ ifname }) => ifname);
+  await deleteIfbs(ifbs);
+  await convergeTable(TC_TABLE, undefined);
+  return [...new Set([...ours, ...ifbs])];
 }
 
 function namesOf(links: readonly { readonly ifname: string }[]): string[] {
@@ -83,16 +154,14 @@ function namesOf(links: readonly { readonly ifname: string }[]): string[] {
 
 /** The ops of one interface in this round: the difference, or a rebuild when the difference was refused. */
 function nextOps(
-  { link, tree }: DevicePlan,
-  observed: ReadonlyMap<string, Observed>,
+  plan: DevicePlan,
+  observed: Seen,
   refused: ReadonlyMap<string, string>,
   config: TcConfig,
 ): DeviceOps {
-  const now = observed.get(link.ifname) ?? { state: 'default' };
-  const difference = diffTc(link.ifname, tree, now, { takeover: config.takeover.value });
-  if (difference.ops.length === 0 || !tree || !refused.has(link.ifname) || now.state !== 'ours')
-    return difference;
-  return buildTree(link.ifname, tree, otherSide(now.side));
+  const { ifname } = plan.link;
+  const now = observed.get(ifname) ?? { state: 'default', hooks: NO_HOOKS };
+  return refused.has(ifname) ? rebuildOps(plan, now, config) : deviceOps(plan, now, config);
 }
 
 /** iproute2 passes on the kernel's words for a qdisc without a module (net/sched/sch_api.c). */
@@ -115,7 +184,7 @@ async function goneOf(names: readonly string[]): Promise<string[]> {
 function stillWrong(
   names: readonly string[],
   plans: readonly DevicePlan[],
-  observed: ReadonlyMap<string, Observed>,
+  observed: Seen,
   failures: readonly TcFailure[],
   config: TcConfig,
 ): Map<string, string> {
@@ -124,7 +193,7 @@ function stillWrong(
     const now = observed.get(ifname);
     const plan = plans.find(({ link }) => link.ifname === ifname);
     if (!now || !plan) continue;
-    const rest = diffTc(ifname, plan.tree, now, { takeover: config.takeover.value });
+    const rest = deviceOps(plan, now, config);
     if (rest.ops.length === 0) continue;
     const failure = failures.find((one) => one.ifname === ifname);
     wrong.set(
@@ -140,24 +209,26 @@ function stillWrong(
 /** Gives interfaces back what they had before: our own earlier tree, or the kernel's default. */
 async function restore(
   names: readonly string[],
-  before: ReadonlyMap<string, Observed>,
-  observed: ReadonlyMap<string, Observed>,
+  before: ReadonlyMap<string, ObservedDevice>,
+  observed: ReadonlyMap<string, ObservedDevice>,
 ): Promise<void> {
   const ops = names.flatMap((ifname): DeviceOps[] => {
     const had = before.get(ifname);
     const has = observed.get(ifname);
-    if (has?.state !== 'ours') return [];
-    if (had?.state !== 'ours') return [{ ifname, side: has.side, ops: [{ op: 'delete-root' }] }];
-    return [buildTree(ifname, had.tree, otherSide(has.side))];
+    if (!has) return [];
+    // What a filter was told cannot be read back: those that are new go, and packets take the plain way.
+    const known = new Set(had?.hooks.ours.map(({ mark }) => mark));
+    const added = has.hooks.ours.filter(({ mark }) => !known.has(mark));
+    const unhook = diffHooks([], { ...has.hooks, ours: added, others: has.hooks.others + 1 });
+    if (has.state !== 'ours') return [{ ifname, side: '5', ops: unhook }];
+    if (had?.state !== 'ours') return [{ ifname, side: has.side, ops: [...unhook, { op: 'delete-root' }] }];
+    const root = buildTree(ifname, had.tree, otherSide(has.side));
+    return [{ ...root, ops: [...unhook, ...root.ops] }];
   });
   await applyTc(renderTc(ops));
 }
 
-function foreignRoots(
-  plans: readonly DevicePlan[],
-  observed: ReadonlyMap<string, Observed>,
-  config: TcConfig,
-): string[] {
+function foreignRoots(plans: readonly DevicePlan[], observed: Seen, config: TcConfig): string[] {
   if (config.takeover.value) return [];
   return plans.flatMap(({ link, tree }) => {
     const root = observed.get(link.ifname);

@@ -1,5 +1,5 @@
 // Owns what each interface is for. Pure: the interfaces and routes are arguments.
-import type { DefaultRoute, Link } from '@qubes-qos/core/links';
+import { isDefaultRoute, type Link, type Route } from '@qubes-qos/core/links';
 
 /**
  * - `client`: a vif, behind which a qube is;
@@ -12,12 +12,22 @@ export type Role = 'client' | 'line' | 'uplink';
 const GROUP_CLIENT = 2;
 const GROUP_UPLINK = 1;
 
+/** True for an interface of Qubes' own that leads to the NetVM, whose flows from vifs are offloaded. */
+export function isQubesUplink({ group }: Link): boolean {
+  return group === GROUP_UPLINK;
+}
+
+/** True for an interface whose packets another one carries again, encrypted. */
+export function isTunnel({ kind }: Link): boolean {
+  return kind !== undefined && TUNNEL_KINDS.has(kind);
+}
+
 /** Kinds of link that carry what another uplink carries again, encrypted. */
 export const TUNNEL_KINDS: ReadonlySet<string> = new Set(['wireguard', 'tun', 'amneziawg', 'ovpn', 'ppp']);
 
 /** The role of every interface that has one. */
-export function rolesOf(links: readonly Link[], routes: readonly DefaultRoute[]): Map<string, Role> {
-  const routed = new Set(routes.map(({ dev }) => dev));
+export function rolesOf(links: readonly Link[], routes: readonly Route[]): Map<string, Role> {
+  const routed = new Set(routes.filter(isDefaultRoute).map(({ dev }) => dev));
   const clients = links.filter(({ group }) => group === GROUP_CLIENT);
   const uplinks = links.filter((link) => isUplink(link, routed));
   const lines = linesOf(uplinks);
@@ -28,14 +38,14 @@ export function rolesOf(links: readonly Link[], routes: readonly DefaultRoute[])
 }
 
 function isUplink(link: Link, routed: ReadonlySet<string>): boolean {
-  if (link.group === GROUP_UPLINK) return true;
+  if (isQubesUplink(link)) return true;
   return link.group === 0 && link.ifname !== 'lo' && link.kind !== 'ifb' && routed.has(link.ifname);
 }
 
 // A tunnel is shaped rather than the interface that carries it: only inside the tunnel are the classes visible
 // (WireGuard clears the outer DSCP). Without one, a NIC is nearer to the bottleneck than Xen's link to the NetVM.
 function linesOf(uplinks: readonly Link[]): readonly Link[] {
-  const tunnels = uplinks.filter(({ kind }) => kind !== undefined && TUNNEL_KINDS.has(kind));
+  const tunnels = uplinks.filter(isTunnel);
   if (tunnels.length > 0) return tunnels;
   const nics = uplinks.filter(({ group }) => group === 0);
   return nics.length > 0 ? nics : uplinks;

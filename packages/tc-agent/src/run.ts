@@ -1,6 +1,7 @@
 // Owns the resident agent: triggers, the settings that count, the loop, and what journal and systemd are told.
 import { setTimeout as delay } from 'node:timers/promises';
 import { messageOf } from '@qubes-qos/core/errors';
+import type { Dom0Values } from '@qubes-qos/core/dom0-values';
 import { VM_CONFIG_PATH_PREFIX } from '@qubes-qos/core/vm-config';
 import type { QdiscKind } from '@qubes-qos/core/tc/model';
 import { log } from '@qubes-qos/host/journal';
@@ -10,7 +11,7 @@ import { followQubesDb } from '@qubes-qos/host/qubesdb/client';
 import { startLoop } from '@qubes-qos/host/reconcile';
 import type { DevicePlan } from './plan.js';
 import { reconcile } from './reconcile.js';
-import { readFeature, readSettings, type GoodSettings } from './settings.js';
+import { readDom0, readSettings, type GoodSettings } from './settings.js';
 import { readState, writeState } from './state-file.js';
 import { summaryOf } from './summary.js';
 
@@ -33,7 +34,7 @@ export async function runAgent(signal: AbortSignal): Promise<void> {
 class Agent {
   readonly #missing = new Set<QdiscKind>();
   #good: GoodSettings | undefined;
-  #feature: string | null | undefined;
+  #dom0: Dom0Values | undefined;
   #told = '';
   #isReady = false;
   readonly #firstAnswer = new AbortController();
@@ -44,8 +45,8 @@ class Agent {
     for (const kind of missing) this.#missing.add(kind);
   }
 
-  takeFeature(feature: string | null): void {
-    this.#feature = feature;
+  takeDom0(values: Dom0Values): void {
+    this.#dom0 = values;
     this.#firstAnswer.abort();
   }
 
@@ -53,7 +54,7 @@ class Agent {
   async pass(): Promise<boolean> {
     await delay(FIRST_ANSWER_MS, undefined, { signal: this.#firstAnswer.signal }).catch(() => undefined);
     try {
-      const { config, faults, good } = await readSettings(this.#feature, this.#good);
+      const { config, faults, good } = await readSettings(this.#dom0, this.#good);
       this.#good = good;
       const result = await reconcile(config, this.#missing);
       await this.#tell(result.plans, result.changed, [...faults, ...config.warnings, ...result.problems]);
@@ -91,9 +92,9 @@ async function followPolicy(agent: Agent, trigger: () => void, signal: AbortSign
     if (messageOf(error) !== trouble) log('warning', `${messageOf(error)} What is in force stays.`);
     trouble = messageOf(error);
   };
-  for await (const feature of followQubesDb(VM_CONFIG_PATH_PREFIX, readFeature, { signal, onTrouble })) {
+  for await (const values of followQubesDb(VM_CONFIG_PATH_PREFIX, readDom0, { signal, onTrouble })) {
     trouble = '';
-    agent.takeFeature(feature);
+    agent.takeDom0(values);
     trigger();
   }
 }

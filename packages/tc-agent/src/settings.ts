@@ -1,9 +1,10 @@
 // Owns where the settings come from, and what counts while one of the sources is wrong: the last good value.
+import type { Dom0Values } from '@qubes-qos/core/dom0-values';
 import { messageOf, QosError } from '@qubes-qos/core/errors';
 import { mergeConfig, parseFileSettings, type FileSettings, type TcConfig } from '@qubes-qos/core/tc-config';
 import { lineOfKey } from '@qubes-qos/core/toml-lines';
 import { TreeFault } from '@qubes-qos/core/tree/fault';
-import { VM_CONFIG, VM_CONFIG_PATH_PREFIX } from '@qubes-qos/core/vm-config';
+import { VM_CONFIG_FEATURE_PREFIX, VM_CONFIG_PATH_PREFIX } from '@qubes-qos/core/vm-config';
 import type { QubesDbConnection } from '@qubes-qos/host/qubesdb/connection';
 import { readTomlFiles, type TomlFile } from '@qubes-qos/host/toml-files';
 import { tryTrees } from './plan-tree.js';
@@ -11,7 +12,7 @@ import { tryTrees } from './plan-tree.js';
 /** Settings that were once valid, kept across restarts of the agent until the next boot. */
 export interface GoodSettings {
   readonly files: readonly { readonly source: string; readonly settings: FileSettings }[];
-  readonly feature: string | null;
+  readonly dom0: Dom0Values;
 }
 
 export interface Settings {
@@ -21,35 +22,42 @@ export interface Settings {
   readonly good: GoodSettings;
 }
 
-/** What QubesDB says: the value of `vm-config.qos-uplink`, null when there is none. */
-export async function readFeature(db: QubesDbConnection): Promise<string | null> {
-  const value = await db.read(VM_CONFIG_PATH_PREFIX + VM_CONFIG.uplink);
-  return value === undefined ? null : Buffer.from(value).toString('latin1');
+/** Every name of ours begins so. */
+const PREFIX = `${VM_CONFIG_PATH_PREFIX}qos`;
+
+/** What QubesDB says: the values of all names of ours, in one request. */
+export async function readDom0(db: QubesDbConnection): Promise<Dom0Values> {
+  const values = await db.multiread(PREFIX);
+  return Object.fromEntries(
+    Array.from(values, ([path, value]) => [
+      path.slice(VM_CONFIG_PATH_PREFIX.length),
+      Buffer.from(value).toString('latin1'),
+    ]),
+  );
 }
 
 /**
  * Reads the files and puts them together with dom0's word.
- * @param feature - undefined when QubesDB could not be read.
+ * @param dom0 - undefined when QubesDB could not be read.
  * @param last - the settings that were good before; a source that is wrong now keeps what it said then.
  */
 export async function readSettings(
-  feature: string | null | undefined,
+  dom0: Dom0Values | undefined,
   last: GoodSettings | undefined,
 ): Promise<Settings> {
   const faults: string[] = [];
-  const dom0 = goodFeature(feature, last, faults);
-  const files = await goodFiles(dom0, last, faults);
-  const good: GoodSettings = { files, feature: dom0 };
-  return { config: mergeConfig(files, good.feature ?? undefined), faults, good };
+  const values = goodValues(dom0, last, faults);
+  const good: GoodSettings = { files: await goodFiles(values, last, faults), dom0: values };
+  return { config: mergeConfig(good.files, values), faults, good };
 }
 
 async function goodFiles(
-  feature: string | null,
+  dom0: Dom0Values,
   last: GoodSettings | undefined,
   faults: string[],
 ): Promise<GoodSettings['files']> {
   try {
-    return checkFiles(await readTomlFiles(), feature);
+    return checkFiles(await readTomlFiles(), dom0);
   } catch (error) {
     faults.push(messageOf(error));
     return last?.files ?? [];
@@ -60,13 +68,13 @@ async function goodFiles(
  * Checks the files one by one and then all together.
  * @throws QosError('config') with file, line, key, what was found and what is expected.
  */
-export function checkFiles(texts: readonly TomlFile[], feature: string | null): GoodSettings['files'] {
+export function checkFiles(texts: readonly TomlFile[], dom0: Dom0Values): GoodSettings['files'] {
   const files = texts.map(({ source, content, text }) => ({
     source,
     settings: parseFileSettings(source, content, (path) => lineOfKey(text, path)),
   }));
   try {
-    tryTrees(mergeConfig(files, feature ?? undefined));
+    tryTrees(mergeConfig(files, dom0));
   } catch (error) {
     throw error instanceof TreeFault ? placed(error, texts) : error;
   }
@@ -99,17 +107,25 @@ function hasKey(content: unknown, path: readonly string[]): boolean {
   return true;
 }
 
-function goodFeature(
-  feature: string | null | undefined,
+/** Each value by itself: one that is wrong keeps what its name said last, and costs the others nothing. */
+function goodValues(
+  dom0: Dom0Values | undefined,
   last: GoodSettings | undefined,
   faults: string[],
-): string | null {
-  if (feature === undefined) return last?.feature ?? null;
-  try {
-    mergeConfig([], feature ?? undefined);
-    return feature;
-  } catch (error) {
-    faults.push(`vm-config.${VM_CONFIG.uplink}: ${messageOf(error)} The last good rate stays in force.`);
-    return last?.feature ?? null;
-  }
+): Dom0Values {
+  if (dom0 === undefined) return last?.dom0 ?? {};
+  return Object.fromEntries(
+    Object.entries(dom0).flatMap(([name, value]) => {
+      try {
+        mergeConfig([], { [name]: value });
+        return [[name, value]];
+      } catch (error) {
+        const before = last?.dom0[name];
+        const kept =
+          before === undefined ? 'It is left out.' : `The last good value, ${before}, stays in force.`;
+        faults.push(`${VM_CONFIG_FEATURE_PREFIX}${name}: ${messageOf(error)} ${kept}`);
+        return before === undefined ? [] : [[name, before]];
+      }
+    }),
+  );
 }

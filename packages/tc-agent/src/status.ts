@@ -1,13 +1,12 @@
 // Owns the comparison of what should be with what is, for `status` and `check`.
 import { CLASSES } from '@qubes-qos/core/classes';
 import type { TcConfig } from '@qubes-qos/core/tc-config';
-import { diffTc } from '@qubes-qos/core/tc/diff';
-import type { Observed, QdiscKind } from '@qubes-qos/core/tc/model';
+import type { ObservedDevice, QdiscKind } from '@qubes-qos/core/tc/model';
 import { readBandCounters, readLeafCounters } from '@qubes-qos/core/tc/read';
 import { observeNetwork } from '@qubes-qos/host/links';
 import { observeCounters, observeTc } from '@qubes-qos/host/tc';
+import { deviceOps } from './device-ops.js';
 import { planTc, type DevicePlan } from './plan.js';
-import type { Role } from './roles.js';
 
 /** Counters of one class on one interface since its tree was built. */
 export interface ClassStatus {
@@ -21,7 +20,7 @@ export interface ClassStatus {
 
 export interface DeviceStatus {
   readonly interface: string;
-  readonly role: Role;
+  readonly role: NonNullable<DevicePlan['role']>;
   /** Scheduler that belongs there. */
   readonly scheduler: string;
   /** Bits per second after which the shaper holds packets back; null without one. */
@@ -57,27 +56,35 @@ export async function readStatus(
 }
 
 function deviceStatus(
-  { link, role, tree, scheduler, rate, notes, classes }: DevicePlan,
-  observed: Observed | undefined,
+  { link, role, tree, hooks, scheduler, rate, notes, classes }: DevicePlan,
+  observed: ObservedDevice | undefined,
   counters: unknown,
   config: TcConfig,
 ): DeviceStatus[] {
-  if (!role || !observed) return [];
-  const isForeign = observed.state === 'foreign' && tree !== undefined;
-  const { ops } = diffTc(link.ifname, tree, observed, { takeover: config.takeover.value });
+  if (!role) return [];
+  const isForeign = observed?.state === 'foreign' && tree !== undefined;
+  const isRight = observed !== undefined && isAsPlanned({ link, tree, hooks }, observed, config);
   return [
     {
       interface: link.ifname,
       role,
       scheduler,
       rate: rate ?? null,
-      inForce: ops.length === 0 && !isForeign,
+      inForce: isRight && !isForeign,
       notes: isForeign
         ? [...notes, `its root qdisc ${observed.kind} ${observed.handle} is somebody else's`]
         : notes,
-      classes: observed.state === 'ours' ? classStatus(counters, link.ifname, classes) : [],
+      classes: observed?.state === 'ours' ? classStatus(counters, link.ifname, classes) : [],
     },
   ];
+}
+
+function isAsPlanned(
+  plan: Pick<DevicePlan, 'link' | 'tree' | 'hooks'>,
+  observed: ObservedDevice,
+  config: TcConfig,
+): boolean {
+  return deviceOps(plan, observed, config).ops.length === 0;
 }
 
 function classStatus(counters: unknown, ifname: string, own: DevicePlan['classes']): ClassStatus[] {

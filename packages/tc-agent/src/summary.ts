@@ -11,6 +11,13 @@ export function summaryOf(plans: readonly DevicePlan[]): string {
       ? `${link.ifname} ${scheduler} without a shaper`
       : `${link.ifname} ${scheduler} at ${formatRate(rate)}`,
   );
+  const downloads = plans.filter(({ role }) => role === 'download');
+  parts.push(
+    ...downloads.map(
+      ({ link, rate }) =>
+        `${link.ifname} at ${rate === undefined ? 'no rate' : formatRate(rate)} for what comes in`,
+    ),
+  );
   const schedulers = [...new Set(clients.map(({ scheduler }) => scheduler))].join(' or ');
   if (clients.length > 0)
     parts.push(`${clients.length} ${clients.length === 1 ? 'vif' : 'vifs'} ${schedulers}`);

@@ -1,6 +1,8 @@
 // Owns what people read: the same result objects that --json prints, as text. Pure.
+import type { ClientPolicy } from '@qubes-qos/core/client-policy';
 import { formatRate, type BitsPerSecond } from '@qubes-qos/core/rate';
 import type { SourcedLine, TcConfig } from '@qubes-qos/core/tc-config';
+import { CLIENT_PREFIX, VM_CONFIG_FEATURE_PREFIX } from '@qubes-qos/core/vm-config';
 import type { DeviceStatus, Status } from './status.js';
 
 /** The text of `status`. */
@@ -35,8 +37,18 @@ export function settingsText(config: TcConfig): string[] {
   return [
     ...lineText('', config.line),
     ...[...config.interfaces].flatMap(([name, line]) => lineText(`interface.${name}.`, line)),
+    `# local = [${config.local.value.join(', ')}] (${config.local.source})`,
+    ...[...config.clients].map(([address, policy]) => clientText(address, policy)),
     `# takeover = ${config.takeover.value} (${config.takeover.source})`,
   ];
+}
+
+function clientText(address: string, policy: ClientPolicy): string {
+  const rates = (['up', 'down'] as const).flatMap((key) => {
+    const rate = policy[key];
+    return rate === undefined ? [] : [`${key} ${formatRate(rate)}`];
+  });
+  return `# client ${address}: ${rates.length === 0 ? 'no limit' : rates.join(', ')} (${VM_CONFIG_FEATURE_PREFIX}${CLIENT_PREFIX}${address})`;
 }
 
 function lineText(prefix: string, line: SourcedLine): string[] {

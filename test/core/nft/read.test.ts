@@ -18,6 +18,18 @@ const anyExpression: fc.Arbitrary<NftExpression> = fc.oneof(
     family: fc.constantFrom('ip' as const, 'ip6' as const),
     dscp: fc.integer({ min: 0, max: 63 }),
   }),
+  fc.record({
+    kind: fc.constant('dscp' as const),
+    family: fc.constantFrom('ip' as const, 'ip6' as const),
+    dscp: fc.integer({ min: 0, max: 63 }),
+  }),
+  fc.record({
+    kind: fc.constant('ct-mark' as const),
+    mask: fc.nat(0xffffffff),
+    op: fc.constantFrom('==' as const, '!=' as const),
+    value: fc.nat(0xffffffff),
+  }),
+  fc.record({ kind: fc.constant('set-ct-mark' as const), value: fc.nat(0xffffffff) }),
   fc.record({ kind: fc.constant('verdict' as const), verdict: fc.constantFrom(...VERDICTS) }),
 );
 

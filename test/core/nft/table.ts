@@ -58,6 +58,24 @@ function jsonOfExpression(expression: NftExpression): unknown {
           value: DSCP_NAMES[expression.dscp] ?? expression.dscp,
         },
       };
+    case 'dscp':
+      return {
+        match: {
+          op: '==',
+          left: { payload: { protocol: expression.family, field: 'dscp' } },
+          right: DSCP_NAMES[expression.dscp] ?? expression.dscp,
+        },
+      };
+    case 'ct-mark':
+      return {
+        match: {
+          op: expression.op,
+          left: { '&': [{ ct: { key: 'mark' } }, expression.mask] },
+          right: expression.value,
+        },
+      };
+    case 'set-ct-mark':
+      return { mangle: { key: { ct: { key: 'mark' } }, value: expression.value } };
     case 'verdict':
       return { [expression.verdict]: null };
     case 'foreign':

@@ -6,6 +6,7 @@ import type {
   HtbClass,
   Observed,
   Op,
+  PrefixFilter,
   Qdisc,
   QdiscOptions,
   Side,
@@ -19,6 +20,7 @@ export class KernelModel {
   qdiscs = new Map<string, Qdisc>();
   classes = new Map<string, HtbClass>();
   filters = new Map<string, Filter>();
+  prefixes = new Map<string, PrefixFilter>();
 
   run({ side, ops }: DeviceOps): void {
     for (const op of ops) this.#runOp(op, side);
@@ -42,6 +44,11 @@ export class KernelModel {
         parent: off(one.parent),
       })),
       filters: [...this.filters.values()].map((one) => ({
+        ...one,
+        parent: off(one.parent),
+        flowid: off(one.flowid),
+      })),
+      prefixes: [...this.prefixes.values()].map((one) => ({
         ...one,
         parent: off(one.parent),
         flowid: off(one.flowid),
@@ -83,6 +90,16 @@ export class KernelModel {
           parent: onSide(op.filter.parent, side),
           flowid: onSide(op.filter.flowid, side),
         });
+        return;
+      case 'replace-prefix':
+        this.#replacePrefix({
+          ...op.prefix,
+          parent: onSide(op.prefix.parent, side),
+          flowid: onSide(op.prefix.flowid, side),
+        });
+        return;
+      default:
+        throw new Error('hooks have a test of their own');
     }
   }
 
@@ -128,7 +145,16 @@ export class KernelModel {
     this.filters.set(key, { ...(this.filters.get(key) ?? filter), flowid: filter.flowid });
   }
 
+  #replacePrefix(prefix: PrefixFilter): void {
+    if (!this.qdiscs.has(prefix.parent)) throw new Error('Parent Qdisc does not exist.');
+    const key = `${prefix.parent} ${prefix.family} ${prefix.index}`;
+    const existing = this.prefixes.get(key);
+    // u32 keeps the match of a filter that exists.
+    this.prefixes.set(key, existing ? { ...existing, flowid: prefix.flowid } : prefix);
+  }
+
   #clear(): void {
+    this.prefixes.clear();
     this.qdiscs.clear();
     this.classes.clear();
     this.filters.clear();

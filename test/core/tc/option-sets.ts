@@ -64,6 +64,7 @@ export function treeOfLeaf(leaf: QdiscOptions): Tree {
     ],
     classes: [CLASS],
     filters: [],
+    prefixes: [],
   };
 }
 
@@ -81,6 +82,7 @@ const htbRoot = (
     ],
     classes: [{ ...CLASS, ...htbClass }],
     filters: [],
+    prefixes: [],
   };
 };
 
@@ -93,6 +95,7 @@ const cakeRoot = (stab?: Stab): Tree => ({
   ],
   classes: [],
   filters: [],
+  prefixes: [],
 });
 
 /** What stands at a root: size tables, r2q, and what HTB adds to each packet of a class. */

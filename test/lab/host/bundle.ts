@@ -43,6 +43,7 @@ export async function guestFiles(checks: readonly string[]): Promise<Record<stri
   return {
     '/lab/guest.cjs': { content: result.outputFiles[0]!.contents },
     '/lab/traffic.py': { content: await readFile(inRepository('test/lab/traffic.py')) },
+    '/lab/pull.py': { content: await readFile(inRepository('test/lab/pull.py')) },
     ...(await suiteFiles()),
   };
 }

@@ -50,6 +50,12 @@ export type NftExpression =
       readonly op: '==' | '!=';
       readonly value: string | number;
     }
+  /** The DSCP, 0-63, of a packet of this address family. */
+  | { readonly kind: 'dscp'; readonly family: 'ip' | 'ip6'; readonly dscp: number }
+  /** Some bits of the connection's mark. */
+  | { readonly kind: 'ct-mark'; readonly mask: number; readonly op: '==' | '!='; readonly value: number }
+  /** Writes the whole mark of the connection. */
+  | { readonly kind: 'set-ct-mark'; readonly value: number }
   /** Writes the DSCP, 0-63; the two ECN bits stay. A rule matches only packets of its own address family. */
   | { readonly kind: 'set-dscp'; readonly family: 'ip' | 'ip6'; readonly dscp: number }
   | { readonly kind: 'verdict'; readonly verdict: Verdict }

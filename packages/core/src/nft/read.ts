@@ -87,6 +87,9 @@ function readExpression(json: unknown): NftExpression {
   const object = isObject(json) ? json : {};
   return (
     readMeta(object) ??
+    readDscp(object) ??
+    readCtMark(object) ??
+    readSetCtMark(object) ??
     readSetDscp(object) ??
     readVerdict(object) ?? { kind: 'foreign', json: foreignJson(json) }
   );
@@ -102,14 +105,50 @@ function readMeta({ match }: JsonObject): NftExpression | undefined {
   return { kind: 'meta', key, op, value: right };
 }
 
+/** `{"match": {"op": "==", "left": {"payload": {"protocol": "ip", "field": "dscp"}}, "right": "ef"}}` */
+function readDscp({ match }: JsonObject): NftExpression | undefined {
+  const { op, left, right } = isObject(match) ? match : {};
+  const field = op === '==' && isObject(left) ? dscpField(left) : undefined;
+  const dscp = dscpOf(right);
+  return field && dscp !== undefined ? { kind: 'dscp', family: field, dscp } : undefined;
+}
+
+/** `{"match": {"op": "!=", "left": {"&": [{"ct": {"key": "mark"}}, 50331647]}, "right": 0}}` */
+function readCtMark({ match }: JsonObject): NftExpression | undefined {
+  const { op, left, right } = isObject(match) ? match : {};
+  const operands: readonly unknown[] = isObject(left) && Array.isArray(left['&']) ? left['&'] : [];
+  const [term, mask] = operands;
+  if (!isCtMark(term) || typeof mask !== 'number' || typeof right !== 'number') return undefined;
+  return op === '==' || op === '!=' ? { kind: 'ct-mark', mask, op, value: right } : undefined;
+}
+
+/** `{"mangle": {"key": {"ct": {"key": "mark"}}, "value": 3103784960}}` */
+function readSetCtMark({ mangle }: JsonObject): NftExpression | undefined {
+  const { key, value } = isObject(mangle) ? mangle : {};
+  return isCtMark(key) && typeof value === 'number' ? { kind: 'set-ct-mark', value } : undefined;
+}
+
 /** `{"mangle": {"key": {"payload": {"protocol": "ip6", "field": "dscp"}}, "value": "ef"}}`; or a number as value */
 function readSetDscp({ mangle }: JsonObject): NftExpression | undefined {
   const { key, value } = isObject(mangle) ? mangle : {};
-  const payload = isObject(key) ? key['payload'] : undefined;
+  const family = isObject(key) ? dscpField(key) : undefined;
+  const dscp = dscpOf(value);
+  return family && dscp !== undefined ? { kind: 'set-dscp', family, dscp } : undefined;
+}
+
+/** nft writes a code point as a name where it has one. */
+function dscpOf(value: unknown): number | undefined {
+  return typeof value === 'number' ? value : CLASSES.find(({ name }) => name === value)?.dscp;
+}
+
+function dscpField({ payload }: JsonObject): 'ip' | 'ip6' | undefined {
   const { protocol, field } = isObject(payload) ? payload : {};
-  const dscp = typeof value === 'number' ? value : CLASSES.find(({ name }) => name === value)?.dscp;
-  if (field !== 'dscp' || (protocol !== 'ip' && protocol !== 'ip6') || dscp === undefined) return undefined;
-  return { kind: 'set-dscp', family: protocol, dscp };
+  return field === 'dscp' && (protocol === 'ip' || protocol === 'ip6') ? protocol : undefined;
+}
+
+function isCtMark(json: unknown): boolean {
+  const ct = isObject(json) ? json['ct'] : undefined;
+  return isObject(ct) && ct['key'] === 'mark';
 }
 
 /** `{"accept": null}` */

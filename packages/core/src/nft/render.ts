@@ -49,6 +49,12 @@ function renderExpression(expression: NftExpression): string {
       const { key, op, value } = expression;
       return `${key} ${op === '!=' ? '!= ' : ''}${typeof value === 'number' ? value : `"${value}"`}`;
     }
+    case 'dscp':
+      return `${expression.family} dscp ${expression.dscp}`;
+    case 'ct-mark':
+      return `ct mark and ${hexWord(expression.mask)} ${expression.op} ${hexWord(expression.value)}`;
+    case 'set-ct-mark':
+      return `ct mark set ${hexWord(expression.value)}`;
     case 'set-dscp':
       return `${expression.family} dscp set ${expression.dscp}`;
     case 'verdict':
@@ -56,4 +62,8 @@ function renderExpression(expression: NftExpression): string {
     case 'foreign':
       return `# not ours: ${expression.json}`;
   }
+}
+
+function hexWord(value: number): string {
+  return `0x${value.toString(16).padStart(8, '0')}`;
 }

@@ -2,7 +2,19 @@
 import { otherSide } from './handles.js';
 import { changeOptions, sameOptions } from './kinds.js';
 import { DEFAULT_R2Q } from './kinds/classful.js';
-import type { ClassOverhead, DeviceOps, Filter, HtbClass, Observed, Op, Qdisc, Side, Tree } from './model.js';
+import {
+  IP_FAMILIES,
+  type ClassOverhead,
+  type DeviceOps,
+  type Filter,
+  type HtbClass,
+  type Observed,
+  type Op,
+  type PrefixFilter,
+  type Qdisc,
+  type Side,
+  type Tree,
+} from './model.js';
 import { sameStab } from './stab.js';
 
 export interface DiffOptions {
@@ -46,7 +58,11 @@ export function buildTree(ifname: string, tree: Tree, side: Side): DeviceOps {
       ...roots.map(replaceQdisc),
       ...tree.classes.map(replaceClass),
       ...others.map(replaceQdisc),
-      ...tree.filters.map(replaceFilter),
+      // IPv4 first, each sort: the kernel numbers the hash tables of the families in the order in which they come.
+      ...IP_FAMILIES.flatMap((family) => [
+        ...tree.prefixes.filter((one) => one.family === family).map(replacePrefix),
+        ...tree.filters.filter((one) => one.family === family).map(replaceFilter),
+      ]),
     ],
   };
 }
@@ -62,7 +78,10 @@ function changesInPlace(desired: Tree, observed: Tree): Op[] | undefined {
     (wanted, found) => changeClass(wanted, found, r2q),
   );
   const filters = changes(desired.filters, observed.filters, filterKey, changeFilter);
-  return qdiscs && classes && filters ? [...classes, ...qdiscs, ...filters] : undefined;
+  const prefixes = changes(desired.prefixes, observed.prefixes, prefixKey, changePrefix);
+  return qdiscs && classes && filters && prefixes
+    ? [...classes, ...qdiscs, ...prefixes, ...filters]
+    : undefined;
 }
 
 /** 'same', the op that makes it so, or 'rebuild' when the kernel cannot change one into the other. */
@@ -151,6 +170,20 @@ function changeFilter(desired: Filter, observed: Filter | undefined): Change {
 function matchOf(filter: Filter): string {
   if ('mask' in filter) return 'any';
   return 'mark' in filter ? `mark ${filter.mark.value}/${filter.mark.mask}` : `dscp ${filter.dscp}`;
+}
+
+function prefixKey({ parent, family, index }: PrefixFilter): string {
+  return `${parent} ${family} ${index}`;
+}
+
+// The first filter of a family makes a hash table, whose number depends on what was there before.
+function changePrefix(desired: PrefixFilter, observed: PrefixFilter | undefined): Change {
+  if (observed?.network !== desired.network || observed.side !== desired.side) return 'rebuild';
+  return observed.flowid === desired.flowid ? 'same' : replacePrefix(desired);
+}
+
+function replacePrefix(prefix: PrefixFilter): Op {
+  return { op: 'replace-prefix', prefix };
 }
 
 function replaceQdisc(qdisc: Qdisc): Op {

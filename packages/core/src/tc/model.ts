@@ -3,6 +3,8 @@ import type { ClassOverhead, QdiscOptions, Stab } from './options.js';
 
 export type * from './options.js';
 
+import type { HookOp, ObservedHooks } from './hooks.js';
+
 /** `MAJOR:` of a qdisc or `MAJOR:MINOR` of a class, hexadecimal as tc writes them. */
 export type Handle = `${string}:${string}`;
 
@@ -40,7 +42,7 @@ export interface HtbClass {
 export const IP_FAMILIES = ['ip', 'ipv6'] as const;
 export type IpFamily = (typeof IP_FAMILIES)[number];
 
-interface U32Filter {
+export interface U32Filter {
   readonly parent: Handle;
   readonly family: IpFamily;
   readonly flowid: Handle;
@@ -70,11 +72,20 @@ export interface AnyFilter extends U32Filter {
 
 export type Filter = DscpFilter | MarkFilter | AnyFilter;
 
+/** One u32 filter that sends what goes to a network, or comes from it, to a class. */
+export interface PrefixFilter extends U32Filter {
+  readonly side: 'src' | 'dst';
+  /** As canonicalNetwork writes it. */
+  readonly network: string;
+}
+
 /** A whole tree on one device. */
 export interface Tree {
   readonly qdiscs: readonly Qdisc[];
   readonly classes: readonly HtbClass[];
   readonly filters: readonly Filter[];
+  /** On the same parent these come before the others. */
+  readonly prefixes: readonly PrefixFilter[];
 }
 
 /** What stands at the root of a device. */
@@ -93,6 +104,9 @@ export type Observed =
       readonly strange: readonly string[];
     };
 
+/** What stands at the root of a device and hangs on its hooks. */
+export type ObservedDevice = Observed & { readonly hooks: ObservedHooks };
+
 /**
  * Which of the two sets of majors a tree uses: 5 is `51:`–`5f:` and `510:`–`5ff:`, 6 its twin. HTB cannot be
  * replaced under its own handle, so a rebuilt tree goes to the other side.
@@ -104,7 +118,9 @@ export type Op =
   | { readonly op: 'replace-qdisc'; readonly qdisc: Qdisc }
   | { readonly op: 'replace-class'; readonly htbClass: HtbClass }
   | { readonly op: 'replace-filter'; readonly filter: Filter }
-  | { readonly op: 'delete-root' };
+  | { readonly op: 'replace-prefix'; readonly prefix: PrefixFilter }
+  | { readonly op: 'delete-root' }
+  | HookOp;
 
 /** The ops of one device, on one side. */
 export interface DeviceOps {

@@ -1,5 +1,6 @@
 // Owns the reading of `tc -j`: JSON of one device -> observed. Knows nothing of what is wanted.
 import * as z from 'zod/mini';
+import { CLASSES } from '../classes.js';
 import { offSide, sideOfRoot } from './handles.js';
 import { isQdiscKind, readOptions } from './kinds.js';
 import type {
@@ -12,9 +13,11 @@ import type {
   IpFamily,
   MarkFilter,
   Observed,
+  PrefixFilter,
   Qdisc,
   Side,
 } from './model.js';
+import { networkOfMatches } from './prefixes.js';
 import { FILTER_FAMILY } from './render.js';
 import { readStab } from './stab.js';
 
@@ -46,6 +49,19 @@ const classJson = z.looseObject({
   linklayer: z.optional(z.string()),
 });
 
+const u32Match = z.looseObject({ value: z.string(), mask: z.string(), off: z.number() });
+
+/**
+ * tc prints a filter of several words with the same key for each, of which JSON.parse keeps the last one: gives them
+ * keys of their own, match, match2 and so on.
+ */
+export function nameMatches(text: string): string {
+  return text.replace(/"match":\{[^}]*\}(?:,"match":\{[^}]*\})+/g, (list) => {
+    let count = 0;
+    return list.replace(/"match":/g, () => `"match${++count === 1 ? '' : count}":`);
+  });
+}
+
 // {"protocol":"ip","pref":1,"kind":"u32","chain":0,"options":{"fh":"800::1","order":1,"key_ht":"800","bkt":"0",
 //  "flowid":"52:1","not_in_hw":true,"match":{"value":"b80000","mask":"fc0000","offmask":"","off":0}}};
 // a mark is "fwmark_value":"0x10","fwmark_mask":"0xff","fwmark_success":0 and no match; a priority has no flowid but
@@ -58,7 +74,10 @@ const filterJson = z.looseObject({
     z.looseObject({
       fh: z.optional(z.string()),
       flowid: z.optional(z.string()),
-      match: z.optional(z.looseObject({ value: z.string(), mask: z.string(), off: z.number() })),
+      match: z.optional(u32Match),
+      match2: z.optional(u32Match),
+      match3: z.optional(u32Match),
+      match4: z.optional(u32Match),
       fwmark_value: z.optional(z.string()),
       fwmark_mask: z.optional(z.string()),
       actions: z.optional(z.array(z.looseObject({ kind: z.string(), priority: z.optional(z.string()) }))),
@@ -88,15 +107,17 @@ export function readTree(json: DeviceJson): Observed {
   const side = sideOfRoot(root.handle);
   if (!side) return { state: 'foreign', kind: root.kind, handle: root.handle };
   const strange: string[] = [];
+  const filters = json.filters.flatMap(({ parent, list }) =>
+    list.flatMap((item) => readFilter(filterJson.parse(item), parent, side, strange)),
+  );
   return {
     state: 'ours',
     side,
     tree: {
       qdiscs: json.qdiscs.filter(isEgress).flatMap((qdisc) => readQdisc(qdisc, side, strange)),
       classes: json.classes.flatMap((item) => readClass(classJson.parse(item), root.handle, side, strange)),
-      filters: json.filters.flatMap(({ parent, list }) =>
-        list.flatMap((item) => readFilter(filterJson.parse(item), parent, side, strange)),
-      ),
+      filters: filters.filter((filter): filter is Filter => !('network' in filter)),
+      prefixes: filters.filter((filter) => 'network' in filter),
     },
     strange,
   };
@@ -154,7 +175,7 @@ function readFilter(
   parent: string,
   side: Side,
   strange: string[],
-): Filter[] {
+): (Filter | PrefixFilter)[] {
   const { fh = ':', flowid, actions } = json.options ?? {};
   // The first rows of a preference announce it and its hash table; they are not filters.
   if (json.kind === 'u32' && fh.endsWith(':')) return [];
@@ -179,15 +200,27 @@ function readFilter(
   ];
 }
 
-type Matched = Pick<DscpFilter, 'dscp'> | Pick<MarkFilter, 'mark'> | Pick<AnyFilter, 'mask'>;
+type Matched =
+  | Pick<DscpFilter, 'dscp'>
+  | Pick<MarkFilter, 'mark'>
+  | Pick<AnyFilter, 'mask'>
+  | Pick<PrefixFilter, 'side' | 'network'>;
 
-function readMatch(family: IpFamily, options: z.infer<typeof filterJson>['options']): Matched | undefined {
-  const { match, fwmark_value: value, fwmark_mask: mask } = options ?? {};
+function readMatch(
+  family: IpFamily,
+  options: z.infer<typeof filterJson>['options'] = {},
+): Matched | undefined {
+  const { match, match2, match3, match4, fwmark_value: value, fwmark_mask: mask } = options;
   if (value !== undefined && mask !== undefined)
     return match ? undefined : { mark: { value: Number(value), mask: Number(mask) } };
-  if (match?.off === 0 && Number.parseInt(match.mask, 16) === 0) return { mask: 0 };
-  const dscp = match && dscpOf(family, match);
-  return dscp === undefined ? undefined : { dscp };
+  if (!match) return undefined;
+  const dscp = match2 ? undefined : dscpOf(family, match);
+  if (dscp !== undefined) return { dscp };
+  if (!match2 && match.off === 0 && Number.parseInt(match.mask, 16) === 0) return { mask: 0 };
+  return networkOfMatches(
+    family,
+    [match, match2, match3, match4].filter((one) => one !== undefined),
+  );
 }
 
 function familyOf(protocol: string, pref: number): IpFamily | undefined {
@@ -248,8 +281,9 @@ export function readLeafCounters(json: unknown, ifname: string): Map<Handle, Lea
 export function readBandCounters(json: unknown, ifname: string): BandCounters[] {
   return [...readLeafCounters(json, ifname)]
     .flatMap(([handle, counters]) => {
-      const rank = /^5([1-9])0:$/.exec(handle)?.[1];
-      return rank === undefined ? [] : [{ rank: Number(rank) - 1, ...counters }];
+      const rank = Number(/^5([1-9])0:$/.exec(handle)?.[1]);
+      // Beyond the last class is what passes beside the shaper.
+      return rank <= CLASSES.length ? [{ rank: rank - 1, ...counters }] : [];
     })
     .sort((a, b) => a.rank - b.rank);
 }

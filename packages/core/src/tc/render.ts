@@ -1,7 +1,19 @@
 // Owns the text given to `tc -batch`: one op, one line. Nothing else in the project writes tc commands.
 import { onSide } from './handles.js';
+import { renderHookOp } from './hooks.js';
 import { kindWords } from './kinds.js';
-import type { ClassOverhead, DeviceOps, Filter, HtbClass, IpFamily, Op, Qdisc, Side } from './model.js';
+import type {
+  ClassOverhead,
+  DeviceOps,
+  Filter,
+  HtbClass,
+  IpFamily,
+  Op,
+  PrefixFilter,
+  Qdisc,
+  Side,
+  U32Filter,
+} from './model.js';
 import { stabWords } from './stab.js';
 
 /**
@@ -43,6 +55,10 @@ function renderOp(op: Op, ifname: string, side: Side): string {
       return renderFilter(op.filter, ifname, side);
     case 'delete-root':
       return `qdisc delete dev ${ifname} root`;
+    case 'replace-prefix':
+      return renderPrefix(op.prefix, ifname, side);
+    default:
+      return renderHookOp(op, ifname);
   }
 }
 
@@ -66,12 +82,20 @@ function overheadWords(overhead: ClassOverhead | undefined): string {
 }
 
 function renderFilter(filter: Filter, ifname: string, side: Side): string {
+  return renderU32(filter, matchWords(filter), ifname, side);
+}
+
+function renderPrefix(prefix: PrefixFilter, ifname: string, side: Side): string {
+  const header = prefix.family === 'ip' ? 'ip' : 'ip6';
+  return renderU32(prefix, `${header} ${prefix.side} ${prefix.network}`, ifname, side);
+}
+
+function renderU32(filter: U32Filter, match: string, ifname: string, side: Side): string {
   const { pref, table } = FILTER_FAMILY[filter.family];
   const handle = `${table}::${filter.index.toString(16)}`;
   const ids = `parent ${onSide(filter.parent, side)} protocol ${filter.family} pref ${pref} handle ${handle}`;
   const verb = filter.isPriority === true ? 'action skbedit priority' : 'flowid';
-  const flowid = `${verb} ${onSide(filter.flowid, side)}`;
-  return `filter replace dev ${ifname} ${ids} u32 match ${matchWords(filter)} ${flowid}`;
+  return `filter replace dev ${ifname} ${ids} u32 match ${match} ${verb} ${onSide(filter.flowid, side)}`;
 }
 
 function matchWords(filter: Filter): string {

@@ -18,18 +18,25 @@ export const cakeScheduler: Scheduler = {
   build,
 };
 
-function build({ rate }: TreeInput): Tree {
+function build({ rate, wash = false }: TreeInput): Tree {
   if (rate === undefined) throw new QosError('internal', 'a shaper was planned without a rate.');
   return {
     qdiscs: [
       {
         handle: '51:',
         parent: 'root',
-        options: { kind: 'cake', bandwidth: rate, diffserv: 'diffserv8', memlimit: leafMemory(rate) },
+        options: {
+          kind: 'cake',
+          bandwidth: rate,
+          diffserv: 'diffserv8',
+          memlimit: leafMemory(rate),
+          ...(wash && { wash: true }),
+        },
       },
     ],
     classes: [],
     filters: tinFilters(),
+    prefixes: [],
   };
 }
 

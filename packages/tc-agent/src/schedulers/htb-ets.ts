@@ -66,5 +66,6 @@ function build(input: TreeInput, leaf: QdiscOptions): Tree {
       },
     ],
     filters: dscpFilters('52:', band),
+    prefixes: [],
   };
 }

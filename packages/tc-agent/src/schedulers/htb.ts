@@ -3,6 +3,7 @@ import { CLASSES, DEFAULT_CLASS, classOf } from '@qubes-qos/core/classes';
 import { QosError } from '@qubes-qos/core/errors';
 import { bitsPerSecond, type BitsPerSecond } from '@qubes-qos/core/rate';
 import type { Handle, HtbClass, QdiscOptions, Tree } from '@qubes-qos/core/tc/model';
+import { AFTER_PREFIXES } from '@qubes-qos/core/tc/prefixes';
 import { cakeLeaf, fqCodelLeaf } from './leaf.js';
 import { burstBytes, dscpFilters, frameBytes, leaves, type Scheduler, type TreeInput } from './scheduler.js';
 
@@ -57,7 +58,8 @@ function build(input: TreeInput, leaf: QdiscOptions): Tree {
         };
       }),
     ],
-    filters: dscpFilters('51:', classid),
+    filters: dscpFilters('51:', classid, AFTER_PREFIXES),
+    prefixes: [],
   };
 }
 

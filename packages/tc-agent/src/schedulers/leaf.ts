@@ -14,7 +14,12 @@ const UNSHAPED_FLOWS = 256;
 /** Splits GSO packets, which HTB would release in one burst (+1.2 ms at 10 Mbit/s), and isolates flows. */
 export function cakeLeaf(input: TreeInput): CakeOptions {
   const memlimit = input.rate === undefined ? UNSHAPED_MEMORY : leafMemory(input.rate);
-  return { kind: 'cake', diffserv: 'besteffort', memlimit };
+  return {
+    ...{ kind: 'cake', diffserv: 'besteffort', memlimit },
+    ...(input.wash && { wash: true }),
+    // Where nothing is shaped a super-packet keeps nobody waiting.
+    ...(input.rate === undefined && { splitGso: false }),
+  };
 }
 
 /** Isolates flows; for kernels without cake, and where nothing is shaped and GSO packets had better stay whole. */

@@ -17,6 +17,8 @@ export interface TreeInput {
   readonly rate: BitsPerSecond | undefined;
   /** Largest packet of the interface, bytes. */
   readonly mtu: number;
+  /** True to clear the DSCP of what leaves, after it was queued: only cake leaves can. */
+  readonly wash?: boolean;
 }
 
 /** One way to queue five classes. */
@@ -59,16 +61,15 @@ export function etsQuanta(input: TreeInput): number[] {
 /** Number of classes that are served strictly before the others. */
 export const STRICT_BANDS = CLASSES.filter(({ share }) => share === 0).length;
 
-/** Filters that send each class but the default to the class of `classid`, IPv4 first. */
-export function dscpFilters(parent: Handle, classid: (rank: number) => Handle): DscpFilter[] {
+/**
+ * Filters that send each class but the default to the class of `classid`, IPv4 first.
+ * @param first - number of the first filter of a family.
+ */
+export function dscpFilters(parent: Handle, classid: (rank: number) => Handle, first = 1): DscpFilter[] {
   const marked = CLASSES.filter(({ name }) => name !== DEFAULT_CLASS);
   return IP_FAMILIES.flatMap((family) =>
     marked.map(({ dscp, rank }, position) => ({
-      parent,
-      family,
-      dscp,
-      flowid: classid(rank),
-      index: position + 1,
+      ...{ parent, family, dscp, flowid: classid(rank), index: first + position },
     })),
   );
 }

@@ -58,6 +58,7 @@ export function buildCustomTree(name: string, context: TreeContext): BuiltTree {
       ],
       classes: [TOP, ...shape.parentsFirst].map((one) => htbClass(one, shape, rates, classid)),
       filters: filtersOf(name, shape, classid),
+      prefixes: [],
     },
     rate: ratesOf(rates, TOP).rate,
     classes: leaves.map(({ className, qdisc }) => ({ name: className, leaf: qdisc?.handle })),

@@ -1,0 +1,186 @@
+// Owns what we hang on the ingress and egress hooks of an interface (clsact): model, text, reading and difference.
+// The hooks are shared with others: only the preferences of our own range are ever touched.
+import * as z from 'zod/mini';
+import { hash } from './hash.js';
+import type { IpFamily } from './model.js';
+
+export type Hook = 'ingress' | 'egress';
+
+/** What happens to a packet, in order. */
+export type HookAction =
+  /** Clears the DSCP and leaves the ECN bits: what a packet from the Internet says of itself means nothing here. */
+  | { readonly action: 'wash'; readonly family: IpFamily }
+  /** Writes the DSCP that conntrack remembers of the connection, if it remembers one. */
+  | { readonly action: 'restore' }
+  /** Sends the packet through the qdisc of another device (an ifb) before it goes on. */
+  | { readonly action: 'redirect'; readonly to: string }
+  /** Drops what is above a rate. */
+  | { readonly action: 'police'; readonly rate: number; readonly burst: number };
+
+/** One filter of ours, for every packet of its protocol. */
+export interface HookFilter {
+  readonly hook: Hook;
+  /** Position, from 0: part of the preference, so there is one of each on a hook. */
+  readonly slot: number;
+  readonly protocol: 'all' | IpFamily;
+  readonly actions: readonly HookAction[];
+}
+
+/** A filter of ours as the kernel shows it. */
+export interface ObservedFilter {
+  readonly hook: Hook;
+  readonly slot: number;
+  readonly protocol: string;
+  /** What `filterMark` gave when it was made; undefined when it is no filter that we would have made. */
+  readonly mark: number | undefined;
+  /** The device of a redirect that is still there. */
+  readonly to: string | undefined;
+}
+
+/** What an interface has on its hooks. */
+export interface ObservedHooks {
+  /** `ingress` is the older qdisc of that name, which has no egress hook and is never ours. */
+  readonly qdisc: 'none' | 'clsact' | 'ingress';
+  readonly ours: readonly ObservedFilter[];
+  /** Number of filters that are not ours. */
+  readonly others: number;
+}
+
+/** An interface without hooks. */
+export const NO_HOOKS: ObservedHooks = { qdisc: 'none', ours: [], others: 0 };
+
+export type HookOp =
+  | { readonly op: 'add-hooks' }
+  | { readonly op: 'delete-hooks' }
+  | { readonly op: 'add-hook-filter'; readonly filter: HookFilter }
+  | { readonly op: 'delete-hook-filter'; readonly filter: ObservedFilter };
+
+/** Our range of preferences; what others let the kernel choose begins at 49152. */
+const FIRST_PREF = 5100;
+const SLOTS = 100;
+
+/** Bits of a conntrack mark that are ours (design.md 3.4): the DSCP, and that it was set. */
+export const MARK_DSCP = 0xfc000000;
+export const MARK_SET = 0x01000000;
+
+/** A packet can be a GSO super-packet of 64 KB: police(8) lets nothing through that is longer than its mtu. */
+const POLICE_MTU = 65_535;
+
+/**
+ * The number that a filter carries as its handle: the same for the same actions. tc does not show what a policer was
+ * told, nor a pedit in a form to compare; the handle shows it.
+ */
+export function filterMark(filter: HookFilter): number {
+  // A matchall handle is a number of 32 bits other than 0.
+  return hash(actionWords(filter)) || 1;
+}
+
+/** One line for `tc -batch`. */
+export function renderHookOp(op: HookOp, ifname: string): string {
+  switch (op.op) {
+    case 'add-hooks':
+      return `qdisc add dev ${ifname} clsact`;
+    case 'delete-hooks':
+      return `qdisc delete dev ${ifname} clsact`;
+    case 'add-hook-filter':
+      return `filter add dev ${ifname} ${place(op.filter)} handle ${filterMark(op.filter)} matchall ${actionWords(op.filter)}`;
+    case 'delete-hook-filter':
+      return `filter delete dev ${ifname} ${place(op.filter)}`;
+  }
+}
+
+function place({ hook, protocol, slot }: Pick<HookFilter, 'hook' | 'slot'> & { protocol: string }): string {
+  return `${hook} protocol ${protocol} pref ${FIRST_PREF + slot}`;
+}
+
+function actionWords({ actions }: HookFilter): string {
+  return actions
+    .map((action, position) => `action ${words(action, position === actions.length - 1)}`)
+    .join(' ');
+}
+
+/** @param last - the last action lets later filters see the packet, the others lead to the next action. */
+function words(action: HookAction, last: boolean): string {
+  const control = last ? 'continue' : 'pipe';
+  switch (action.action) {
+    case 'wash':
+      return action.family === 'ip'
+        ? `pedit ex munge ip tos set 0 retain 0xfc pipe action csum ip4h ${control}`
+        : `pedit ex munge ip6 traffic_class set 0 retain 0xfc ${control}`;
+    case 'restore':
+      return `ctinfo dscp 0x${MARK_DSCP.toString(16)} 0x${MARK_SET.toString(16).padStart(8, '0')} ${control}`;
+    case 'redirect':
+      return `mirred egress redirect dev ${action.to}`;
+    case 'police':
+      return `police rate ${action.rate}bit burst ${action.burst}b mtu ${POLICE_MTU} conform-exceed drop/${control}`;
+  }
+}
+
+// {"protocol":"all","pref":5103,"kind":"matchall","chain":0,"options":{"handle":1,"actions":[{"order":1,"kind":"ctinfo",…},
+//  {"order":2,"kind":"mirred","mirred_action":"redirect","direction":"egress","to_dev":"qos-2",…}]}}
+const hookFilterJson = z.looseObject({
+  protocol: z.string(),
+  pref: z.number(),
+  kind: z.string(),
+  chain: z.optional(z.number()),
+  options: z.optional(
+    z.looseObject({
+      handle: z.optional(z.number()),
+      actions: z.optional(z.array(z.looseObject({ kind: z.string(), to_dev: z.optional(z.string()) }))),
+    }),
+  ),
+});
+
+/** Reads `tc -j filter show dev X ingress` and `… egress`. Throws a ZodError when the shape is another. */
+export function readHooks(
+  qdisc: ObservedHooks['qdisc'],
+  lists: Readonly<Record<Hook, readonly unknown[]>>,
+): ObservedHooks {
+  const all = (['ingress', 'egress'] as const).flatMap((hook) =>
+    // The first row of a preference announces it.
+    lists[hook]
+      .map((item) => hookFilterJson.parse(item))
+      .filter(({ options }) => options !== undefined)
+      .map((json) => ({ hook, json })),
+  );
+  const isOurs = ({ pref }: { pref: number }): boolean => pref >= FIRST_PREF && pref < FIRST_PREF + SLOTS;
+  const ours = all.filter(({ json }) => isOurs(json));
+  return {
+    qdisc,
+    ours: ours.map(({ hook, json: { pref, protocol, kind, options } }) => ({
+      ...{ hook, protocol, slot: pref - FIRST_PREF },
+      mark: kind === 'matchall' ? options?.handle : undefined,
+      to: options?.actions?.find((action) => action.to_dev !== undefined)?.to_dev,
+    })),
+    others: all.length - ours.length,
+  };
+}
+
+/**
+ * The ops that lead from observed to desired; none when nothing is to be done. matchall cannot be changed (kernel
+ * cls_matchall.c, mall_change), so a filter that is another is deleted and added: between two packets, in one script.
+ */
+export function diffHooks(desired: readonly HookFilter[], observed: ObservedHooks): HookOp[] {
+  const stale = observed.ours.filter((filter) => !desired.some((wanted) => isSame(wanted, filter)));
+  const missing = desired.filter((wanted) => !observed.ours.some((filter) => isSame(wanted, filter)));
+  const left = observed.others + observed.ours.length - stale.length + missing.length;
+  return [
+    ...stale.map((filter): HookOp => ({ op: 'delete-hook-filter', filter })),
+    ...(missing.length > 0 && observed.qdisc === 'none' ? [{ op: 'add-hooks' } as const] : []),
+    ...missing.map((filter): HookOp => ({ op: 'add-hook-filter', filter })),
+    ...(stale.length > 0 && left === 0 && observed.qdisc === 'clsact'
+      ? [{ op: 'delete-hooks' } as const]
+      : []),
+  ];
+}
+
+function isSame(wanted: HookFilter, { hook, slot, protocol, mark, to }: ObservedFilter): boolean {
+  const redirect = wanted.actions.find((action) => action.action === 'redirect');
+  return (
+    wanted.hook === hook &&
+    wanted.slot === slot &&
+    wanted.protocol === protocol &&
+    filterMark(wanted) === mark &&
+    redirect?.to === to
+  );
+}

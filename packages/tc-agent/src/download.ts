@@ -1,0 +1,47 @@
+// Owns how what comes from the Internet is made to wait here: an ifb for each line, and the way of packets into it. Pure.
+import type { Link } from '@qubes-qos/core/links';
+import type { HookAction, HookFilter } from '@qubes-qos/core/tc/hooks';
+import { isQubesUplink } from './roles.js';
+
+/** Positions among our filters on a hook. */
+const SLOT = { washIp: 0, washIpv6: 1, restore: 2, redirect: 3 } as const;
+
+/** The ifb of a line. The dash keeps Qubes from adding it to its flowtable (design.md 3.4). */
+export function ifbOf({ ifindex }: Link): string {
+  return `qos-${ifindex}`;
+}
+
+/** True for a device that this program made. */
+export function isOurIfb({ ifname, kind }: Link): boolean {
+  return kind === 'ifb' && /^qos-\d+$/.test(ifname);
+}
+
+/**
+ * What a line's ingress does to each packet: forget what the Internet says of it, recall what its connection is, and
+ * put it into the queue. Where flows are offloaded they must leave by the vifs first: a packet that comes back from an
+ * ifb skips the flowtable (design.md 5).
+ */
+export function lineHooks(line: Link): HookFilter[] {
+  const ingress = (slot: number, protocol: HookFilter['protocol'], ...actions: HookAction[]): HookFilter => ({
+    ...{ hook: 'ingress', slot, protocol, actions },
+  });
+  const restore: HookAction = { action: 'restore' };
+  return [
+    ingress(SLOT.washIp, 'ip', { action: 'wash', family: 'ip' }),
+    ingress(SLOT.washIpv6, 'ipv6', { action: 'wash', family: 'ipv6' }),
+    isQubesUplink(line)
+      ? ingress(SLOT.restore, 'all', restore)
+      : ingress(SLOT.restore, 'all', restore, { action: 'redirect', to: ifbOf(line) }),
+  ];
+}
+
+/** What a vif does with what goes to its client, when its line is one whose flows are offloaded. */
+export function vifHooks(line: Link): HookFilter[] {
+  if (!isQubesUplink(line)) return [];
+  return [
+    {
+      ...{ hook: 'egress', slot: SLOT.redirect, protocol: 'all' },
+      actions: [{ action: 'redirect', to: ifbOf(line) }],
+    },
+  ];
+}

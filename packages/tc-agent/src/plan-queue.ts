@@ -1,0 +1,99 @@
+// Owns the choice how one interface queues: a tree of the user's own, or the best scheduler that the kernel can do. Pure.
+import type { Link } from '@qubes-qos/core/links';
+import { parseOverhead } from '@qubes-qos/core/overhead';
+import type { BitsPerSecond } from '@qubes-qos/core/rate';
+import type { LineSettings, TcConfig } from '@qubes-qos/core/tc-config';
+import type { QdiscKind, Tree } from '@qubes-qos/core/tc/model';
+import { TreeFault } from '@qubes-qos/core/tree/fault';
+import { planTree } from './plan-tree.js';
+import { isTunnel } from './roles.js';
+import { chooseScheduler } from './schedulers/choose.js';
+import { chargeOverhead } from './schedulers/overhead.js';
+import type { BuiltTree } from './schedulers/tree.js';
+
+/** How an interface queues. */
+export interface Queue {
+  readonly tree: Tree | undefined;
+  /** Name of the scheduler, or `none`. */
+  readonly scheduler: string;
+  /** What the shaper lets through; undefined without one. */
+  readonly rate: BitsPerSecond | undefined;
+  /** Why it is this tree and not another, one clause each. */
+  readonly notes: readonly string[];
+  /** The classes of a tree of the user's own; the others have the five. */
+  readonly classes?: BuiltTree['classes'];
+}
+
+export const NO_QUEUE: Queue = { tree: undefined, scheduler: 'none', rate: undefined, notes: [] };
+
+/** What an interface is to do. */
+export interface QueueRequest {
+  readonly settings: LineSettings;
+  /** The rate to shape to; bands without a shaper when absent. */
+  readonly rate?: BitsPerSecond | undefined;
+  /** True to clear the DSCP of what leaves. */
+  readonly wash?: boolean;
+  readonly notes?: readonly string[];
+}
+
+interface QueueInput {
+  readonly config: TcConfig;
+  /** Kinds of qdisc that this kernel turned out not to have. */
+  readonly missing: ReadonlySet<QdiscKind>;
+}
+
+/** The queue of an interface; a tree of the user's own that cannot be built is replaced, and the notes say why. */
+export function planQueue(link: Link, request: QueueRequest, input: QueueInput): Queue {
+  if (request.settings.scheduler !== 'tree') return withoutWash(planScheduler(link, request, input), request);
+  try {
+    return withoutWash(planOwnTree(link, request, input), request);
+  } catch (error) {
+    if (!(error instanceof TreeFault)) throw error;
+    const trouble = `${error.path.join('.')}: ${error.message}: no tree of your own`;
+    const notes = [trouble, ...(request.notes ?? [])];
+    return withoutWash(planScheduler(link, { ...request, notes }, input), request);
+  }
+}
+
+function planOwnTree(link: Link, { settings }: QueueRequest, { config, missing }: QueueInput): Queue {
+  const { name, tree, rate, classes, notes } = planTree(link, settings, config);
+  const lacking = tree.qdiscs.map(({ options }) => options.kind).filter((kind) => missing.has(kind));
+  if (lacking.length > 0) throw new TreeFault(['tree', name], `this kernel lacks ${lacking.join(' and ')}`);
+  return { tree: charged(tree, link, settings), scheduler: `tree ${name}`, rate, notes, classes };
+}
+
+function planScheduler(
+  link: Link,
+  { settings, rate: wanted, wash = false, notes = [] }: QueueRequest,
+  { missing }: QueueInput,
+): Queue {
+  const name = settings.scheduler === 'tree' ? undefined : settings.scheduler;
+  const choice = chooseScheduler(wanted !== undefined, missing, { name, wash });
+  if (!choice) {
+    const why = `this kernel lacks ${[...missing].join(', ')}: the interface keeps its own queue`;
+    return { ...NO_QUEUE, notes: [...notes, why] };
+  }
+  const { scheduler, lacking } = choice;
+  const rate = scheduler.shapes ? wanted : undefined;
+  const instead = `this kernel lacks ${lacking.join(' and ')}: ${scheduler.name} instead`;
+  return {
+    tree: charged(scheduler.build({ rate, mtu: link.mtu, wash }), link, settings),
+    scheduler: scheduler.name,
+    rate,
+    notes: lacking.length === 0 ? notes : [...notes, instead],
+  };
+}
+
+const ETHERNET_HEADER = 14;
+
+function charged(tree: Tree, link: Link, { overhead }: LineSettings): Tree {
+  if (overhead === undefined) return tree;
+  return chargeOverhead(tree, parseOverhead(overhead), isTunnel(link) ? 0 : ETHERNET_HEADER);
+}
+
+/** Says so where the DSCP is to be cleared, and no qdisc of the tree can. */
+function withoutWash(queue: Queue, { wash = false }: QueueRequest): Queue {
+  const washes = queue.tree?.qdiscs.some(({ options }) => options.kind === 'cake' && options.wash === true);
+  if (!wash || washes === true) return queue;
+  return { ...queue, notes: [...queue.notes, 'the DSCP stays on what leaves'] };
+}
