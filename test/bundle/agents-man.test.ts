@@ -38,6 +38,8 @@ const LINE_KEYS: Readonly<Record<keyof LineSettings, true>> = {
   tree: true,
   overhead: true,
   dscp_out: true,
+  ef_share: true,
+  ef: true,
 };
 const FILE_KEYS: Readonly<Record<Exclude<keyof FileSettings, 'line' | 'interface'>, true>> = {
   takeover: true,

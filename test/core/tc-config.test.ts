@@ -12,6 +12,9 @@ describe('parseFileSettings', () => {
     [{ line: { speed: '1mbit' } }, /unknown key "speed" in \[line\]/],
     [{ lines: {} }, /unknown key "lines" in the file/],
     [{ line: { use: 101 } }, /line\.use: found 101, expected at most 100/],
+    [{ line: { ef_share: 0 } }, /line\.ef_share: found 0, expected at least 1/],
+    [{ line: { ef_share: 101 } }, /line\.ef_share: found 101, expected at most 100/],
+    [{ line: { ef: 'auto' } }, /line\.ef: rate "auto": expected a number and bit/],
     [{ interface: { 'a name with spaces': { up: '1mbit' } } }, /expected the name of an interface/],
     [{ takeover: 'yes' }, /takeover: found "yes", expected a boolean/],
     [[], /tc\.toml/],
@@ -37,6 +40,7 @@ describe('mergeConfig', () => {
       down: { value: 5_000_000, source: 'vm-config.qos-uplink' },
       use: { value: 90, source: 'a' },
       dscp_out: { value: 'wash', source: 'built in' },
+      ef_share: { value: 50, source: 'built in' },
     });
     expect(config.takeover).toEqual({ value: true, source: 'b' });
   });
@@ -59,7 +63,12 @@ describe('mergeConfig', () => {
       up: { value: 2_000_000, source: 'b' },
       use: { value: 90, source: 'a' },
     });
-    expect(settingsOf(config, 'wg0')).toEqual({ up: 2_000_000, use: 90, dscp_out: 'wash' });
+    expect(settingsOf(config, 'wg0')).toEqual({
+      up: 2_000_000,
+      use: 90,
+      ef_share: 50,
+      dscp_out: 'wash',
+    });
   });
 
   test('unknown keys of a newer dom0 are warnings', () => {

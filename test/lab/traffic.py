@@ -1,13 +1,17 @@
 """Traffic of the lab: one sender or the server, ended by the clock. All times are nanoseconds of the guest's clock.
 
-    traffic.py serve FROM TO TCP_PORTS UDP_PORTS PROBE_PORT   count what arrives from FROM to TO; prints one line of JSON
+    traffic.py serve FROM TO TCP_PORTS UDP_PORTS PROBE_PORTS  count what arrives from FROM to TO; prints one line of JSON
     traffic.py tcp HOST PORT UNTIL                            one connection that always has something to send
-    traffic.py udp HOST PORT UNTIL BITS_PER_SECOND BYTES      datagrams of BYTES payload at a constant rate
+    traffic.py udp HOST PORT UNTIL BITS_PER_SECOND BYTES [FLOWS]
+                                                              datagrams of BYTES payload at a constant rate, in turn from
+                                                              as many sockets
     traffic.py probe HOST PORT START COUNT INTERVAL BYTES     a call: COUNT datagrams, one each INTERVAL
 
 A probe carries its number and the time of sending; the server takes the time at which the kernel received it.
 """
 
+import contextlib
+import itertools
 import json
 import selectors
 import socket
@@ -27,13 +31,14 @@ def main():
     {"serve": serve, "tcp": send_tcp, "udp": send_udp, "probe": send_probe}[command](*args)
 
 
-def serve(start, end, tcp_ports, udp_ports, probe_port):
+def serve(start, end, tcp_ports, udp_ports, probe_ports):
     server = Server(int(start), int(end))
     for port in tcp_ports.split(","):
         server.listen(int(port))
     for port in udp_ports.split(","):
         server.count(int(port))
-    server.probe(int(probe_port))
+    for port in probe_ports.split(","):
+        server.probe(int(port))
     server.run()
     print(json.dumps({"bytes": server.bytes, "latencies": server.latencies}))
 
@@ -43,7 +48,7 @@ class Server:
         self.start = start
         self.end = end
         self.bytes = {}
-        self.latencies = []
+        self.latencies = {}
         self.selector = selectors.DefaultSelector()
         self.buffer = bytearray(1 << 18)
 
@@ -68,15 +73,17 @@ class Server:
         return size
 
     def probe(self, port):
+        latencies = self.latencies[port] = []
         receiver = udp_socket(port)
         receiver.setsockopt(socket.SOL_SOCKET, SO_TIMESTAMPNS, 1)
-        self.selector.register(receiver, selectors.EVENT_READ, lambda: self.receive_probe(receiver))
+        self.selector.register(receiver, selectors.EVENT_READ, lambda: self.receive_probe(receiver, latencies))
 
-    def receive_probe(self, receiver):
+    @staticmethod
+    def receive_probe(receiver, latencies):
         data, ancillary, _, _ = receiver.recvmsg(2048, 64)
         seconds, nanoseconds = struct.unpack("qq", ancillary[0][2])
         number, sent = PROBE_HEADER.unpack_from(data)
-        self.latencies.append([number, seconds * 1_000_000_000 + nanoseconds - sent])
+        latencies.append([number, seconds * 1_000_000_000 + nanoseconds - sent])
 
     def run(self):
         while (left := self.end + DRAIN_NS - time.time_ns()) > 0:
@@ -103,8 +110,8 @@ def send_tcp(host, port, until):
             pass
 
 
-def send_udp(host, port, until, rate, size):
-    sender = connect_udp(host, port)
+def send_udp(host, port, until, rate, size, flows="1"):
+    senders = itertools.cycle([connect_udp(host, port) for _ in range(int(flows))])
     data = bytes(int(size))
     # A rate is that of the frames: 14 bytes Ethernet, 20 or 40 IP, 8 UDP.
     frame = int(size) + 22 + (40 if ":" in host else 20)
@@ -112,7 +119,9 @@ def send_udp(host, port, until, rate, size):
     due = time.time_ns()
     while due < int(until):
         wait_until(due)
-        sender.send(data)
+        # The answer to an earlier one, sent before the server listened.
+        with contextlib.suppress(ConnectionRefusedError):
+            next(senders).send(data)
         due += interval
 
 

@@ -1,9 +1,11 @@
 // What belongs on an interface, for each state of knowledge about line and kernel.
 import type { Link, Route } from '@qubes-qos/core/links';
 import { mergeConfig, parseFileSettings } from '@qubes-qos/core/tc-config';
+import { bitsPerSecond } from '@qubes-qos/core/rate';
 import type { QdiscKind } from '@qubes-qos/core/tc/model';
 import { planTc, type DevicePlan } from '@qubes-qos/tc-agent/plan';
 import { chooseScheduler } from '@qubes-qos/tc-agent/schedulers/choose';
+import { htbEtsCake } from '@qubes-qos/tc-agent/schedulers/htb-ets';
 import { summaryOf } from '@qubes-qos/tc-agent/summary';
 import { describe, expect, test } from 'vitest';
 
@@ -75,6 +77,58 @@ describe('planTc', () => {
     expect(one(plan('up=auto'), 'ens6').notes.join()).toContain('does not measure');
   });
 
+  describe('the share of EF', () => {
+    const efOf = (plans: DevicePlan[]) =>
+      one(plans, 'ens6').tree?.classes.find(({ classid }) => classid === '51:2');
+    const classes = (plans: DevicePlan[]) => one(plans, 'ens6').tree?.classes.map(({ classid }) => classid);
+
+    test('is half of what the shaper lets through, or what the settings say, and status says it', () => {
+      expect(efOf(plan('up=10mbit'))?.ceil).toBe(4_750_000);
+      const third = plan('up=10mbit', [], { line: { ef_share: 33 } });
+      expect(efOf(third)?.ceil).toBe(3_135_000);
+      expect(one(third, 'ens6').notes).toContain('EF has at most 3135kbit of it');
+      expect(efOf(plan('up=10mbit', [], { interface: { ens6: { ef_share: 100 } } }))?.ceil).toBe(9_500_000);
+    });
+
+    test('each client has queues of its own in it, on the line and nowhere else', () => {
+      const plans = plan('up=10mbit');
+      expect(classes(plans)).toEqual(['51:1', '51:2', '51:3', '51:20', '51:24', '51:f']);
+      expect(one(plans, 'ens6').tree?.sorters?.[0]).toMatchObject({
+        ...{ sort: 'from', from: { ifindex: 3, ifname: 'vif3.0' }, flowid: '51:24' },
+      });
+      expect(one(plans, 'vif3.0').tree?.sorters).toBeUndefined();
+    });
+
+    test('is limited at the first hop too when it is told what the line gives to EF', () => {
+      const told = one(plan(undefined, [], { line: { ef: '4700kbit' } }), 'ens6');
+      expect(told.scheduler).toBe('ets+cake');
+      expect(told.tree?.classes[0]).toMatchObject({ classid: '53:2', rate: 4_700_000, ceil: 4_700_000 });
+      expect(told.notes).toContain('EF has at most 4700kbit of it');
+      expect(efOf(plan('up=10mbit', [], { line: { ef: '1mbit' } }))?.ceil).toBe(1_000_000);
+    });
+
+    test('is not limited where the kernel cannot, and nothing is said of it', () => {
+      const bands = one(plan(undefined, ['htb'], { line: { ef: '4700kbit' } }), 'ens6');
+      expect(bands.tree?.classes).toEqual([]);
+      const classesOnly = one(plan('up=10mbit', ['ets']), 'ens6');
+      expect([...bands.notes, ...classesOnly.notes].join()).not.toContain('EF has');
+    });
+  });
+
+  test('more clients than queues: the first ones have their own, handles stay ours and differ', () => {
+    const clients = Array.from({ length: 40 }, (_, index) => ({
+      ifindex: 3 * index + 2,
+      ifname: `vif${index}.0`,
+    }));
+    const rate = bitsPerSecond(9_500_000);
+    const tree = htbEtsCake.build({ rate, mtu: 1500, ef: { rate, clients } });
+    const handles = tree.qdiscs.map(({ handle }) => handle);
+    expect(new Set(handles).size).toBe(handles.length);
+    expect(handles.every((handle) => /^5[1-9a-f][0-9a-f]?:$/.test(handle))).toBe(true);
+    expect(tree.sorters?.filter(({ sort }) => sort === 'from')).toHaveLength(14);
+    expect(new Set(tree.classes.map(({ classid }) => classid)).size).toBe(tree.classes.length);
+  });
+
   test('a kernel that lacks a qdisc gets the next best tree and a note', () => {
     const names = (missing: QdiscKind[]) =>
       [one(plan('up=10mbit', missing), 'ens6'), one(plan('up=10mbit', missing), 'vif3.0')].map(
@@ -104,21 +158,26 @@ describe('planTc', () => {
 });
 
 describe('the DSCP of what leaves', () => {
-  const washes = (plans: DevicePlan[], ifname: string): boolean[] =>
-    one(plans, ifname).tree!.qdiscs.flatMap(({ options }) =>
+  /** What the cake leaves of an interface do; they agree. */
+  const washes = (plans: DevicePlan[], ifname: string): boolean | undefined => {
+    const leaves = one(plans, ifname).tree!.qdiscs.flatMap(({ options }) =>
       options.kind === 'cake' ? [options.wash ?? false] : [],
     );
+    expect(leaves.length).toBeGreaterThanOrEqual(5);
+    expect(new Set(leaves).size).toBe(1);
+    return leaves[0];
+  };
 
   test('is cleared in the leaves of a card, shaped or not, and kept when the user says so', () => {
-    expect(washes(plan('up=10mbit'), 'ens6')).toEqual([true, true, true, true, true]);
-    expect(washes(plan(), 'ens6')).toEqual([true, true, true, true, true]);
+    expect(washes(plan('up=10mbit'), 'ens6')).toBe(true);
+    expect(washes(plan(), 'ens6')).toBe(true);
     const kept = plan('up=10mbit', [], { line: { dscp_out: 'keep' } });
-    expect(washes(kept, 'ens6')).toEqual([false, false, false, false, false]);
+    expect(washes(kept, 'ens6')).toBe(false);
     expect(one(plan(undefined, [], { line: { dscp_out: 'keep' } }), 'ens6').scheduler).toBe('ets+fq_codel');
   });
 
   test('stays inside Qubes, and where the kernel cannot clear it that is said', () => {
-    expect(washes(plan('down=10mbit'), 'qos-2')).toEqual([false, false, false, false, false]);
+    expect(washes(plan('down=10mbit'), 'qos-2')).toBe(false);
     expect(one(plan('up=10mbit', ['cake']), 'ens6').notes).toContain('the DSCP stays on what leaves');
   });
 });

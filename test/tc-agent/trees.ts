@@ -10,6 +10,8 @@ import { chargeOverhead } from '@qubes-qos/tc-agent/schedulers/overhead';
 import { parseOverhead } from '@qubes-qos/core/overhead';
 import { OWN_TREES, treeOf } from './own-trees.js';
 
+const clients = [{ ifindex: 1, ifname: 'lo' }];
+
 /** Name of the golden file -> tree. */
 export const TREES: Readonly<Record<string, Tree>> = {
   'htb+ets+cake-10mbit': htbEtsCake.build({ rate: bitsPerSecond(9_500_000), mtu: 1500 }),
@@ -30,6 +32,21 @@ export const TREES: Readonly<Record<string, Tree>> = {
     1500,
   ),
   'ets+cake': etsCakeBands.build({ rate: undefined, mtu: 1500, wash: true }),
+  'htb+ets+cake+ef-10mbit': htbEtsCake.build({
+    rate: bitsPerSecond(9_500_000),
+    mtu: 1500,
+    ef: { rate: bitsPerSecond(4_750_000), clients },
+  }),
+  'htb+ets+fq_codel+ef-1mbit': htbEtsFqCodel.build({
+    rate: bitsPerSecond(950_000),
+    mtu: 1500,
+    ef: { rate: bitsPerSecond(475_000), clients: [] },
+  }),
+  'ets+fq_codel+ef-4750kbit': etsBands.build({
+    rate: undefined,
+    mtu: 1500,
+    ef: { rate: bitsPerSecond(4_750_000), clients },
+  }),
   'ets+fq_codel': etsBands.build({ rate: undefined, mtu: 1500 }),
   'prio+fq_codel': prioBands.build({ rate: undefined, mtu: 1500 }),
 };

@@ -5,6 +5,7 @@ import { readDom0Values, UPLINK_SOURCE, type Dom0Values } from './dom0-values.js
 import { messageOf, QosError } from './errors.js';
 import { describeIssues } from './issues.js';
 import { parseOverhead } from './overhead.js';
+import { parseRate, type BitsPerSecond } from './rate.js';
 import { isSchedulerName, schedulerFault, type SchedulerName } from './scheduler-names.js';
 import { isNetwork } from './tc/prefixes.js';
 import { mergeTrees, TREE_KEYS, type TreesConfig } from './tree/config.js';
@@ -24,6 +25,10 @@ export interface LineSettings {
   readonly overhead?: string;
   /** Whether the DSCP is cleared where packets leave this machine. */
   readonly dscp_out?: 'wash' | 'keep';
+  /** Part of what the shaper lets through that EF may have as a whole, percent. */
+  readonly ef_share?: number;
+  /** What EF may have of a line that is further on, where this qube does not shape. */
+  readonly ef?: BitsPerSecond;
 }
 
 /** A value and the file or feature it was read from. */
@@ -52,17 +57,22 @@ export interface TcConfig {
   readonly warnings: readonly string[];
 }
 
-const RATE = z.pipe(
-  z.string(),
-  z.transform((text, context): LineRate => {
-    try {
-      return parseLineRate(text);
-    } catch (error) {
-      context.issues.push({ code: 'custom', input: text, message: messageOf(error) });
-      return z.NEVER;
-    }
-  }),
-);
+const RATE = parsed(parseLineRate);
+const EF_RATE = parsed(parseRate);
+
+function parsed<T>(parse: (text: string) => T) {
+  return z.pipe(
+    z.string(),
+    z.transform((text, context): T => {
+      try {
+        return parse(text);
+      } catch (error) {
+        context.issues.push({ code: 'custom', input: text, message: messageOf(error) });
+        return z.NEVER;
+      }
+    }),
+  );
+}
 
 const OVERHEAD = z.pipe(
   z.union([z.string(), z.number()]),
@@ -89,6 +99,8 @@ const LINE = z.strictObject({
   tree: z.exactOptional(z.string()),
   overhead: z.exactOptional(OVERHEAD),
   dscp_out: z.exactOptional(z.enum(['wash', 'keep'], { error: 'expected "wash" or "keep"' })),
+  ef_share: z.exactOptional(z.number().check(z.gte(1), z.lte(100))),
+  ef: z.exactOptional(EF_RATE),
 });
 
 const NETWORK = z.string().check(
@@ -130,7 +142,7 @@ export function parseFileSettings(
   throw new QosError('config', `${source}${place}: ${faults}; the last good settings stay in force.`);
 }
 
-const DEFAULT_USE_PERCENT = 95;
+const BUILT_IN: LineSettings = { use: 95, ef_share: 50, dscp_out: 'wash' };
 
 /**
  * Puts the settings together.
@@ -145,7 +157,7 @@ export function mergeConfig(
 ): TcConfig {
   const { uplink, clients, warnings } = readDom0Values(dom0);
   const layers = [
-    { source: 'built in', line: { use: DEFAULT_USE_PERCENT, dscp_out: 'wash' as const } },
+    { source: 'built in', line: BUILT_IN },
     ...files.map((file) => ({ source: file.source, line: file.settings.line ?? {} })),
     { source: UPLINK_SOURCE, line: uplink },
   ];

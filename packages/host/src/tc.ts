@@ -1,5 +1,6 @@
 // Owns the talk with tc: everything shown in one process, everything changed in one more.
 import { QosError } from '@qubes-qos/core/errors';
+import { EF_FILTER_PARENTS, onSide } from '@qubes-qos/core/tc/handles';
 import { readHooks, type ObservedHooks } from '@qubes-qos/core/tc/hooks';
 import type { ObservedDevice } from '@qubes-qos/core/tc/model';
 import { nameMatches, readQdiscList, readTree, type QdiscJson } from '@qubes-qos/core/tc/read';
@@ -9,6 +10,12 @@ import { run } from './process.js';
 
 /** Where filters of ours can stand: at the root, or at the qdisc below it, on either side. */
 const FILTER_PARENTS = ['51:', '52:', '61:', '62:'];
+/** Where they can stand besides on an uplink, on either side. */
+const UPLINK_PARENTS = [
+  ...FILTER_PARENTS,
+  ...EF_FILTER_PARENTS,
+  ...EF_FILTER_PARENTS.map((parent) => onSide(parent, '6')),
+];
 
 /** A line of a script that the kernel or tc refused. */
 export interface TcFailure {
@@ -22,9 +29,15 @@ export interface TcFailure {
 /**
  * What stands at the root of each of the devices and hangs on its hooks, in one process. A device that vanished meanwhile is left out.
  * @throws QosError of `run`, or `protocol` when the output does not fit the commands.
+ * @param clients - devices on which EF has one queue: there is less to ask of them.
  */
-export async function observeTc(ifnames: readonly string[]): Promise<Map<string, ObservedDevice>> {
-  const lines = ['qdisc show', ...ifnames.flatMap(showDevice)];
+export async function observeTc(
+  ifnames: readonly string[],
+  clients: ReadonlySet<string> = new Set(),
+): Promise<Map<string, ObservedDevice>> {
+  const parentsOf = (ifname: string) => (clients.has(ifname) ? FILTER_PARENTS : UPLINK_PARENTS);
+  const shows = ifnames.map((ifname) => showDevice(ifname, parentsOf(ifname)));
+  const lines = ['qdisc show', ...shows.flat()];
   const { stdout, stderr } = await run(['tc', '-force', '-d', '-j', '-batch', '-'], {
     stdin: lines.map((line) => `${line}\n`).join(''),
     okCodes: [0, 1],
@@ -35,17 +48,18 @@ export async function observeTc(ifnames: readonly string[]): Promise<Map<string,
     new Set(failedLines(stderr).keys()),
   );
   const qdiscs = readQdiscList(answers[0]);
-  const perDevice = showDevice('').length;
+  let next = 1;
   return new Map(
     ifnames.flatMap((ifname, index) => {
-      const first = 1 + index * perDevice;
-      const [classes, ingress, egress, ...filters] = answers.slice(first, first + perDevice);
+      const first = next;
+      next += shows[index]?.length ?? 0;
+      const [classes, ingress, egress, ...filters] = answers.slice(first, next);
       if (classes === undefined) return [];
       const own = qdiscs.filter(({ dev }) => dev === ifname);
       const root = readTree({
         qdiscs: own,
         classes: asList(classes),
-        filters: FILTER_PARENTS.map((parent, position) => ({ parent, list: asList(filters[position]) })),
+        filters: parentsOf(ifname).map((parent, position) => ({ parent, list: asList(filters[position]) })),
       });
       const hooks = readHooks(hookQdisc(own), { ingress: asList(ingress), egress: asList(egress) });
       return [[ifname, { ...root, hooks }]];
@@ -68,12 +82,12 @@ export async function applyTc(script: TcScript): Promise<TcFailure[]> {
   }));
 }
 
-function showDevice(ifname: string): string[] {
+function showDevice(ifname: string, parents: readonly string[]): string[] {
   return [
     `class show dev ${ifname}`,
     `filter show dev ${ifname} ingress`,
     `filter show dev ${ifname} egress`,
-    ...FILTER_PARENTS.map((parent) => `filter show dev ${ifname} parent ${parent}`),
+    ...parents.map((parent) => `filter show dev ${ifname} parent ${parent}`),
   ];
 }
 

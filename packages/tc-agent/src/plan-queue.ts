@@ -1,14 +1,16 @@
 // Owns the choice how one interface queues: a tree of the user's own, or the best scheduler that the kernel can do. Pure.
 import type { Link } from '@qubes-qos/core/links';
 import { parseOverhead } from '@qubes-qos/core/overhead';
-import type { BitsPerSecond } from '@qubes-qos/core/rate';
+import { formatRate, type BitsPerSecond } from '@qubes-qos/core/rate';
 import type { LineSettings, TcConfig } from '@qubes-qos/core/tc-config';
 import type { QdiscKind, Tree } from '@qubes-qos/core/tc/model';
 import { TreeFault } from '@qubes-qos/core/tree/fault';
 import { planTree } from './plan-tree.js';
-import { isTunnel } from './roles.js';
+import { wholeBytes } from './line-rate.js';
+import { isClient, isTunnel } from './roles.js';
 import { chooseScheduler } from './schedulers/choose.js';
 import { chargeOverhead } from './schedulers/overhead.js';
+import type { EfInput } from './schedulers/scheduler.js';
 import type { BuiltTree } from './schedulers/tree.js';
 
 /** How an interface queues. */
@@ -33,10 +35,13 @@ export interface QueueRequest {
   readonly rate?: BitsPerSecond | undefined;
   /** True to clear the DSCP of what leaves. */
   readonly wash?: boolean;
+  /** True where EF gets its share only. */
+  readonly limitsEf?: boolean;
   readonly notes?: readonly string[];
 }
 
 interface QueueInput {
+  readonly links: readonly Link[];
   readonly config: TcConfig;
   /** Kinds of qdisc that this kernel turned out not to have. */
   readonly missing: ReadonlySet<QdiscKind>;
@@ -64,8 +69,8 @@ function planOwnTree(link: Link, { settings }: QueueRequest, { config, missing }
 
 function planScheduler(
   link: Link,
-  { settings, rate: wanted, wash = false, notes = [] }: QueueRequest,
-  { missing }: QueueInput,
+  { settings, rate: wanted, wash = false, limitsEf = false, notes = [] }: QueueRequest,
+  { links, missing }: QueueInput,
 ): Queue {
   const name = settings.scheduler === 'tree' ? undefined : settings.scheduler;
   const choice = chooseScheduler(wanted !== undefined, missing, { name, wash });
@@ -75,13 +80,31 @@ function planScheduler(
   }
   const { scheduler, lacking } = choice;
   const rate = scheduler.shapes ? wanted : undefined;
+  const canLimit = limitsEf && (scheduler.efNeeds?.every((kind) => !missing.has(kind)) ?? false);
+  const ef = canLimit ? efInput(settings, rate, links) : undefined;
+  const said = [...notes, ...(ef ? [`EF has at most ${formatRate(ef.rate)} of it`] : [])];
   const instead = `this kernel lacks ${lacking.join(' and ')}: ${scheduler.name} instead`;
   return {
-    tree: charged(scheduler.build({ rate, mtu: link.mtu, wash }), link, settings),
+    tree: charged(scheduler.build({ rate, mtu: link.mtu, wash, ...(ef && { ef }) }), link, settings),
     scheduler: scheduler.name,
     rate,
-    notes: lacking.length === 0 ? notes : [...notes, instead],
+    notes: lacking.length === 0 ? said : [...said, instead],
   };
+}
+
+/** What EF may have as a whole: its share of what the shaper lets through, and no more than a line further on gives it. */
+function efInput(
+  { ef_share: share = 100, ef }: LineSettings,
+  rate: BitsPerSecond | undefined,
+  links: readonly Link[],
+): EfInput | undefined {
+  const limits = [...(rate === undefined ? [] : [(rate * share) / 100]), ...(ef === undefined ? [] : [ef])];
+  if (limits.length === 0) return undefined;
+  const clients = links
+    .filter(isClient)
+    .map(({ ifindex, ifname }) => ({ ifindex, ifname }))
+    .sort((a, b) => a.ifindex - b.ifindex);
+  return { rate: wholeBytes(Math.min(...limits)), clients };
 }
 
 const ETHERNET_HEADER = 14;

@@ -93,7 +93,13 @@ function planLine(link: Link, isDownload: boolean, input: PlanInput): DevicePlan
   const settings = settingsOf(input.config, link.ifname);
   const { up, use = 100 } = settings;
   const rate = shapedRate(up, use);
-  const request = { settings, rate, wash: isWashed(link, settings), notes: rateNotes(up, rate, use) };
+  const request = {
+    settings,
+    rate,
+    wash: isWashed(link, settings),
+    limitsEf: true,
+    notes: rateNotes(up, rate, use),
+  };
   return {
     ...{ link, role: 'line', hooks: isDownload ? lineHooks(link) : [] },
     ...exempted(planQueue(link, request, input), link, 'dst', input),

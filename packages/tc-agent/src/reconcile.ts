@@ -15,6 +15,7 @@ import { deviceOps, rebuildOps } from './device-ops.js';
 import { isOurIfb } from './download.js';
 import { planTc, type DevicePlan, type PlanInput } from './plan.js';
 import { REMEMBER_TABLE, TC_TABLE } from './remember.js';
+import { clientsOf } from './roles.js';
 
 /** What a pass did and found. */
 export interface PassResult {
@@ -36,7 +37,7 @@ type Seen = Map<string, ObservedDevice>;
  */
 export async function reconcile(config: TcConfig, missing: Set<QdiscKind>): Promise<PassResult> {
   const network = await observeNetwork();
-  const observed: Seen = new Map(await observeTc(namesOf(network.links)));
+  const observed: Seen = new Map(await observeTc(namesOf(network.links), clientsOf(network.links)));
   const ifbs = await makeIfbs({ ...network, config, missing }, observed);
   const input = { ...network, config, missing, withoutIfb: ifbs.problems.length > 0 };
   const result = await converge(input, missing, observed);
@@ -92,8 +93,10 @@ async function attempt(action: Promise<void>): Promise<string[]> {
   }
 }
 
-async function converge(input: PlanInput, missing: Set<QdiscKind>, observed: Seen): Promise<PassResult> {
-  const { config } = input;
+async function converge(planned: PlanInput, missing: Set<QdiscKind>, observed: Seen): Promise<PassResult> {
+  const { config, links } = planned;
+  const clients = clientsOf(links);
+  let input = planned;
   const before = new Map(observed);
   const changed = new Set<string>();
   let refused = new Map<string, string>();
@@ -113,8 +116,11 @@ async function converge(input: PlanInput, missing: Set<QdiscKind>, observed: See
     const failures = await applyTc(renderTc(todo));
     learnMissing(failures, missing);
     const names = todo.map(({ ifname }) => ifname);
-    const after = await observeTc(names);
-    const gone = failures.length > 0 ? await goneOf(names) : [];
+    const after = await observeTc(names, clients);
+    // A vif that vanished is part of the uplink's tree too.
+    if (failures.length > 0) input = { ...input, ...(await observeNetwork()) };
+    const present = new Set(namesOf(input.links));
+    const gone = names.filter((name) => !present.has(name));
     for (const name of names) changed.add(name);
     for (const [name, now] of after) observed.set(name, now);
     for (const name of gone) observed.delete(name);
@@ -128,14 +134,14 @@ const MAX_ROUNDS = 5;
 /** Removes everything of ours from the network. @returns the interfaces that had something. */
 export async function cleanUp(): Promise<string[]> {
   const { links } = await observeNetwork();
-  const observed = await observeTc(namesOf(links));
+  const observed = await observeTc(namesOf(links), clientsOf(links));
   const removals = [...observed].map(([ifname, device]): DeviceOps => {
     const root: Op[] = device.state === 'ours' ? [{ op: 'delete-root' }] : [];
     return { ifname, side: '5', ops: [...diffHooks([], device.hooks), ...root] };
   });
   const ours = removals.filter(({ ops }) => ops.length > 0).map(({ ifname }) => ifname);
   const failures = await applyTc(renderTc(removals));
-  const left = await observeTc(ours);
+  const left = await observeTc(ours, clientsOf(links));
   const stuck = [...left].filter(([, { state, hooks }]) => state === 'ours' || hooks.ours.length > 0);
   if (stuck.length > 0) {
     const names = stuck.map(([ifname]) => ifname);
@@ -172,12 +178,6 @@ function learnMissing(failures: readonly TcFailure[], missing: Set<QdiscKind>): 
     const kind = /^qdisc replace .* handle \S+ (\S+)/.exec(command)?.[1];
     if (kind !== undefined && isQdiscKind(kind) && message.includes(UNKNOWN_KIND)) missing.add(kind);
   }
-}
-
-async function goneOf(names: readonly string[]): Promise<string[]> {
-  const { links } = await observeNetwork();
-  const present = new Set(namesOf(links));
-  return names.filter((name) => !present.has(name));
 }
 
 /** Interface -> why it is not what it should be after the script ran. */

@@ -25,10 +25,20 @@ export function isTunnel({ kind }: Link): boolean {
 /** Kinds of link that carry what another uplink carries again, encrypted. */
 export const TUNNEL_KINDS: ReadonlySet<string> = new Set(['wireguard', 'tun', 'amneziawg', 'ovpn', 'ppp']);
 
+/** True for a vif, behind which a qube is. */
+export function isClient({ group }: Link): boolean {
+  return group === GROUP_CLIENT;
+}
+
+/** The names of the vifs. */
+export function clientsOf(links: readonly Link[]): ReadonlySet<string> {
+  return new Set(links.filter(isClient).map(({ ifname }) => ifname));
+}
+
 /** The role of every interface that has one. */
 export function rolesOf(links: readonly Link[], routes: readonly Route[]): Map<string, Role> {
   const routed = new Set(routes.filter(isDefaultRoute).map(({ dev }) => dev));
-  const clients = links.filter(({ group }) => group === GROUP_CLIENT);
+  const clients = links.filter(isClient);
   const uplinks = links.filter((link) => isUplink(link, routed));
   const lines = linesOf(uplinks);
   return new Map<string, Role>([

@@ -2,11 +2,12 @@
 import { CLASSES } from '@qubes-qos/core/classes';
 import type { TcConfig } from '@qubes-qos/core/tc-config';
 import type { ObservedDevice, QdiscKind } from '@qubes-qos/core/tc/model';
-import { readBandCounters, readLeafCounters } from '@qubes-qos/core/tc/read';
+import { readBandCounters, readLeafCounters } from '@qubes-qos/core/tc/counters';
 import { observeNetwork } from '@qubes-qos/host/links';
 import { observeCounters, observeTc } from '@qubes-qos/host/tc';
 import { deviceOps } from './device-ops.js';
 import { planTc, type DevicePlan } from './plan.js';
+import { clientsOf } from './roles.js';
 
 /** Counters of one class on one interface since its tree was built. */
 export interface ClassStatus {
@@ -46,7 +47,10 @@ export async function readStatus(
 ): Promise<Status> {
   const network = await observeNetwork();
   const plans = planTc({ ...network, config, missing }).filter(({ role }) => role !== undefined);
-  const observed = await observeTc(plans.map(({ link }) => link.ifname));
+  const observed = await observeTc(
+    plans.map(({ link }) => link.ifname),
+    clientsOf(network.links),
+  );
   const counters = await observeCounters();
   return {
     version: 1,

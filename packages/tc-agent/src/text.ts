@@ -32,6 +32,8 @@ function row([name = '', ...numbers]: readonly string[]): string {
   return `  ${name.padEnd(6)}${numbers.map((number) => number.padStart(12)).join('')}`;
 }
 
+const PERCENT: ReadonlySet<string> = new Set(['use', 'ef_share']);
+
 /** One comment line for each setting: its value and where it is from. */
 export function settingsText(config: TcConfig): string[] {
   return [
@@ -54,6 +56,6 @@ function clientText(address: string, policy: ClientPolicy): string {
 function lineText(prefix: string, line: SourcedLine): string[] {
   return Object.entries(line).map(([key, { value, source }]) => {
     const rate = typeof value === 'number' ? formatRate(value as BitsPerSecond) : value;
-    return `# ${prefix}${key} = ${key === 'use' ? `${value} %` : rate} (${source})`;
+    return `# ${prefix}${key} = ${PERCENT.has(key) ? `${value} %` : rate} (${source})`;
   });
 }

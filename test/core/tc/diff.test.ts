@@ -11,6 +11,16 @@ import { KernelModel } from './kernel-model.js';
 const LEAVE = { takeover: false };
 const shaped = (rate: number): Tree => htbEtsCake.build({ rate: bitsPerSecond(rate), mtu: 1500 });
 
+const limited = (numbers: readonly number[], rate = 9_500_000): Tree =>
+  htbEtsCake.build({
+    rate: bitsPerSecond(rate),
+    mtu: 1500,
+    ef: {
+      rate: bitsPerSecond(rate / 2),
+      clients: numbers.map((ifindex) => ({ ifindex, ifname: `vif${ifindex}.0` })),
+    },
+  });
+
 function settle(kernel: KernelModel, desired: Tree | undefined, takeover = false): DeviceOps {
   const ops = diffTc('ens6', desired, kernel.observe(), { takeover });
   kernel.run(ops);
@@ -56,6 +66,27 @@ describe('diffTc', () => {
     expect(kernel.root).toBe('ours');
   });
 
+  test('a client that comes gets queues of EF, one that goes loses its own, and the tree stays', () => {
+    const kernel = new KernelModel();
+    settle(kernel, limited([3, 4]));
+    const came = settle(kernel, limited([3, 4, 5]));
+    expect(came.side).toBe('5');
+    expect(came.ops.every(({ op }) => op.startsWith('replace'))).toBe(true);
+    expect(came.ops.length).toBeLessThan(10);
+    const went = settle(kernel, limited([4, 5]));
+    expect(went).toMatchObject({ side: '5', ops: [{ op: 'delete-sorter' }, { op: 'delete-class' }] });
+    expect(settle(kernel, limited([4, 5])).ops).toEqual([]);
+  });
+
+  test('a client that takes the slot of one that is gone takes its queues over', () => {
+    const kernel = new KernelModel();
+    settle(kernel, limited([3]));
+    expect(settle(kernel, limited([17]))).toMatchObject({
+      side: '5',
+      ops: [{ op: 'replace-sorter' }, { op: 'delete-sorter' }],
+    });
+  });
+
   test('what the kernel rounds is not a difference, what it does not round is', () => {
     const desired = shaped(9_500_000);
     const read = (burst: number, rate: number): Tree => ({
@@ -69,7 +100,11 @@ describe('diffTc', () => {
   });
 
   test('random walks between all trees, damage and foreign roots end where they should, and then rest', () => {
-    const trees = [...Object.values(TREES), shaped(1_000_000), shaped(50_000_000), undefined];
+    const trees = [
+      ...Object.values(TREES),
+      ...[shaped(1_000_000), shaped(50_000_000), undefined],
+      ...[[], [3], [3, 4], [4, 18], [4, 18, 5]].map((numbers) => limited(numbers)),
+    ];
     const step = fc.record({
       desired: fc.constantFrom(...trees),
       damage: fc.constantFrom('none', 'leaf', 'filter', 'class', 'everything'),
@@ -89,7 +124,7 @@ describe('diffTc', () => {
       }),
       { numRuns: 300 },
     );
-  });
+  }, 30_000);
 });
 
 function damageKernel(kernel: KernelModel, damage: string, pick: number): void {
@@ -117,6 +152,7 @@ function sorted(tree: Tree | undefined): unknown {
       q: tree.qdiscs.map(({ handle, parent }) => `${handle}${parent}`).sort(),
       c: byText(tree.classes),
       f: byText(tree.filters),
+      s: byText(tree.sorters ?? []),
     }
   );
 }

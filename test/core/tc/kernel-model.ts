@@ -13,6 +13,7 @@ import type {
   Tree,
 } from '@qubes-qos/core/tc/model';
 import { offSide, sideOfRoot } from '@qubes-qos/core/tc/handles';
+import { sorterKey, type Sorter } from '@qubes-qos/core/tc/sorters';
 
 /** The device, with handles as the kernel has them. */
 export class KernelModel {
@@ -21,6 +22,7 @@ export class KernelModel {
   classes = new Map<string, HtbClass>();
   filters = new Map<string, Filter>();
   prefixes = new Map<string, PrefixFilter>();
+  sorters = new Map<string, Sorter>();
 
   run({ side, ops }: DeviceOps): void {
     for (const op of ops) this.#runOp(op, side);
@@ -49,6 +51,11 @@ export class KernelModel {
         flowid: off(one.flowid),
       })),
       prefixes: [...this.prefixes.values()].map((one) => ({
+        ...one,
+        parent: off(one.parent),
+        flowid: off(one.flowid),
+      })),
+      sorters: [...this.sorters.values()].map((one) => ({
         ...one,
         parent: off(one.parent),
         flowid: off(one.flowid),
@@ -90,6 +97,16 @@ export class KernelModel {
           parent: onSide(op.filter.parent, side),
           flowid: onSide(op.filter.flowid, side),
         });
+        return;
+      case 'replace-sorter':
+        this.#replaceSorter(sorterOnSide(op.sorter, side));
+        return;
+      case 'delete-sorter':
+        if (!this.sorters.delete(sorterKey(sorterOnSide(op.sorter, side))))
+          throw new Error('Specified filter handle not found.');
+        return;
+      case 'delete-class':
+        this.#deleteClass(onSide(op.classid, side));
         return;
       case 'replace-prefix':
         this.#replacePrefix({
@@ -153,12 +170,40 @@ export class KernelModel {
     this.prefixes.set(key, existing ? { ...existing, flowid: prefix.flowid } : prefix);
   }
 
+  #replaceSorter(sorter: Sorter): void {
+    if (!this.qdiscs.has(sorter.parent) && !this.classes.has(sorter.parent))
+      throw new Error('Parent Qdisc does not exist.');
+    this.sorters.set(sorterKey(sorter), sorter);
+  }
+
+  #deleteClass(classid: string): void {
+    const isUsed = [...this.sorters.values()].some(({ flowid }) => flowid === classid);
+    if (isUsed || [...this.classes.values()].some(({ parent }) => parent === classid))
+      throw new Error('HTB class in use');
+    if (!this.classes.delete(classid)) throw new Error('Specified class not found.');
+    this.#deleteBelow(classid);
+  }
+
+  #deleteBelow(parent: string): void {
+    for (const { handle } of [...this.qdiscs.values()].filter((one) => one.parent === parent)) {
+      this.qdiscs.delete(handle);
+      for (const [key, sorter] of this.sorters) if (sorter.parent === handle) this.sorters.delete(key);
+      const children = new Set([...this.qdiscs.values()].map((one) => one.parent));
+      for (const child of children) if (child.startsWith(handle)) this.#deleteBelow(child);
+    }
+  }
+
   #clear(): void {
     this.prefixes.clear();
+    this.sorters.clear();
     this.qdiscs.clear();
     this.classes.clear();
     this.filters.clear();
   }
+}
+
+function sorterOnSide(sorter: Sorter, side: Side): Sorter {
+  return { ...sorter, parent: onSide(sorter.parent, side), flowid: onSide(sorter.flowid, side) };
 }
 
 /** What fq_codel keeps from its creation. */

@@ -1,4 +1,6 @@
 // Owns one row of figures: latency and loss of the call, goodput of the loads, bands, and whether flows were offloaded.
+import { CLASSES } from '@qubes-qos/core/classes';
+import { readBandCounters } from '@qubes-qos/core/tc/counters';
 import { inQube } from './namespaces.js';
 import { NIC, SERVER } from './qubes.js';
 import { runTraffic, type TrafficOptions } from './traffic.js';
@@ -61,19 +63,12 @@ export async function counters(): Promise<Counters> {
   };
 }
 
-/**
- * Bytes sent by each of the five bands of a device's ets, best first: those of the leaf below class 52:N (shaped) or 51:N.
- * `tc -s -j qdisc show` lists {"kind":"cake","handle":"510:","parent":"52:1","bytes":123,...}.
- */
+/** Bytes sent by each of the five bands of a device's tree, best first; empty while there is no tree. */
 export async function bandBytes(qube: string, device: string): Promise<number[]> {
-  const text = await inQube(qube, 'tc', '-s', '-j', 'qdisc', 'show', 'dev', device);
-  const qdiscs = JSON.parse(text) as { kind: string; handle: string; parent?: string; bytes: number }[];
-  const ets = qdiscs.find((qdisc) => qdisc.kind === 'ets');
-  if (ets === undefined) return [];
-  return [1, 2, 3, 4, 5].map((band) => {
-    const leaf = qdiscs.find((qdisc) => qdisc.parent === `${ets.handle}${band.toString()}`);
-    return leaf?.bytes ?? 0;
-  });
+  // Asked for one device, tc leaves its name out.
+  const text = await inQube(qube, 'tc', '-s', '-j', 'qdisc', 'show');
+  const bands = readBandCounters(JSON.parse(text), device);
+  return bands.length === CLASSES.length ? bands.map(({ bytes }) => bytes) : [];
 }
 
 /** The counter in the flowtable's own chain counts every packet that comes through the forward hook. */

@@ -70,10 +70,13 @@ export async function runTraffic(options: TrafficOptions): Promise<Arrived> {
     ...[from + BigInt(Math.round(options.phaseMs * NS_PER_MS)), sent, INTERVAL_NS, PROBE_BYTES],
   );
   const [text] = await Promise.all([server, call, ...loads]);
-  const result = JSON.parse(text) as { bytes: Record<string, number>; latencies: [number, number][] };
+  const result = JSON.parse(text) as {
+    bytes: Record<string, number>;
+    latencies: Record<string, [number, number][]>;
+  };
   return {
     sent,
-    probes: result.latencies.map(([number, latency]) => ({
+    probes: (result.latencies[PROBE_PORT] ?? []).map(([number, latency]) => ({
       number,
       addedMs: (latency - PROVIDER_NS) / NS_PER_MS,
     })),
@@ -105,7 +108,8 @@ function goodput(bytes: Readonly<Record<string, number>>, qube: string, seconds:
   return (sum * 8) / seconds / 1e6;
 }
 
-async function python(qube: string, ...args: (string | number | bigint)[]): Promise<string> {
+/** Runs traffic.py in a qube to its end and returns what it printed. */
+export async function python(qube: string, ...args: (string | number | bigint)[]): Promise<string> {
   const program = start(...enter(qube), 'python3', '/lab/traffic.py', ...args.map(String));
   await program.done();
   if (program.ended() !== 0) throw new Error(`traffic ${args.join(' ')} in ${qube}: ${program.output()}`);

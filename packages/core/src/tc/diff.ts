@@ -7,6 +7,7 @@ import {
   type ClassOverhead,
   type DeviceOps,
   type Filter,
+  type Handle,
   type HtbClass,
   type Observed,
   type Op,
@@ -15,6 +16,7 @@ import {
   type Side,
   type Tree,
 } from './model.js';
+import { sameSorter, sorterKey, type Sorter } from './sorters.js';
 import { sameStab } from './stab.js';
 
 export interface DiffOptions {
@@ -51,24 +53,28 @@ export function diffTc(
 export function buildTree(ifname: string, tree: Tree, side: Side): DeviceOps {
   const roots = tree.qdiscs.filter(({ parent }) => parent === 'root');
   const others = tree.qdiscs.filter(({ parent }) => parent !== 'root');
+  // An HTB that is not the root has classes of its own, which come after it.
+  const shapers = others.filter(({ options }) => options.kind === 'htb');
   return {
     ifname,
     side,
     ops: [
-      ...roots.map(replaceQdisc),
+      ...[...roots, ...shapers].map(replaceQdisc),
       ...tree.classes.map(replaceClass),
-      ...others.map(replaceQdisc),
+      ...others.filter((qdisc) => !shapers.includes(qdisc)).map(replaceQdisc),
       // IPv4 first, each sort: the kernel numbers the hash tables of the families in the order in which they come.
       ...IP_FAMILIES.flatMap((family) => [
         ...tree.prefixes.filter((one) => one.family === family).map(replacePrefix),
         ...tree.filters.filter((one) => one.family === family).map(replaceFilter),
       ]),
+      ...sortersOf(tree).map(replaceSorter),
     ],
   };
 }
 
 /** The ops that turn the observed tree into the desired one without touching its root, or undefined if none can. */
-function changesInPlace(desired: Tree, observed: Tree): Op[] | undefined {
+function changesInPlace(desired: Tree, all: Tree): Op[] | undefined {
+  const { left: observed, removals } = withoutGone(desired, all);
   const qdiscs = changes(desired.qdiscs, observed.qdiscs, (qdisc) => qdisc.handle, changeQdisc);
   const r2q = r2qOf(desired);
   const classes = changes(
@@ -79,9 +85,61 @@ function changesInPlace(desired: Tree, observed: Tree): Op[] | undefined {
   );
   const filters = changes(desired.filters, observed.filters, filterKey, changeFilter);
   const prefixes = changes(desired.prefixes, observed.prefixes, prefixKey, changePrefix);
-  return qdiscs && classes && filters && prefixes
-    ? [...classes, ...qdiscs, ...prefixes, ...filters]
+  const sorters = changes(sortersOf(desired), sortersOf(observed), sorterKey, changeSorter);
+  return qdiscs && classes && filters && prefixes && sorters
+    ? [...classes, ...qdiscs, ...prefixes, ...filters, ...sorters, ...removals]
     : undefined;
+}
+
+/**
+ * Parts what is left of an observed tree from the queues of clients that are gone: their sorters, their classes, and what
+ * hangs below these, which goes with them.
+ */
+function withoutGone(
+  desired: Tree,
+  observed: Tree,
+): { readonly left: Tree; readonly removals: readonly Op[] } {
+  const wanted = new Set(sortersOf(desired).map(sorterKey));
+  const isGone = (sorter: Sorter) => sorter.sort === 'from' && !wanted.has(sorterKey(sorter));
+  const gone = sortersOf(observed).filter(isGone);
+  const kept = new Set<string>(desired.classes.map(({ classid }) => classid));
+  const lost = new Set<string>(gone.map(({ flowid }) => flowid).filter((classid) => !kept.has(classid)));
+  const below = qdiscsBelow(observed, lost);
+  return {
+    left: {
+      qdiscs: observed.qdiscs.filter(({ handle }) => !below.has(handle)),
+      classes: observed.classes.filter(({ classid }) => !lost.has(classid)),
+      filters: observed.filters.filter(({ parent }) => !below.has(parent)),
+      prefixes: observed.prefixes,
+      sorters: sortersOf(observed).filter((sorter) => !isGone(sorter) && !below.has(sorter.parent)),
+    },
+    removals: [
+      ...gone.map((sorter): Op => ({ op: 'delete-sorter', sorter })),
+      ...Array.from(lost, (classid): Op => ({ op: 'delete-class', classid: classid as Handle })),
+    ],
+  };
+}
+
+function qdiscsBelow({ qdiscs }: Tree, classes: ReadonlySet<string>): ReadonlySet<string> {
+  const below = new Set<string>();
+  const isBelow = ({ handle, parent }: Qdisc) =>
+    !below.has(handle) && (classes.has(parent) || below.has(parent.replace(/:.*/, ':')));
+  for (let next = qdiscs.filter(isBelow); next.length > 0; next = qdiscs.filter(isBelow)) {
+    for (const { handle } of next) below.add(handle);
+  }
+  return below;
+}
+
+function sortersOf({ sorters }: Tree): readonly Sorter[] {
+  return sorters ?? [];
+}
+
+function changeSorter(desired: Sorter, observed: Sorter | undefined): Change {
+  return observed && sameSorter(desired, observed) ? 'same' : replaceSorter(desired);
+}
+
+function replaceSorter(sorter: Sorter): Op {
+  return { op: 'replace-sorter', sorter };
 }
 
 /** 'same', the op that makes it so, or 'rebuild' when the kernel cannot change one into the other. */

@@ -7,6 +7,36 @@ export function sideOfRoot(handle: string): Side | undefined {
   return handle === '61:' ? '6' : undefined;
 }
 
+/** Queues that EF can have: one for each of fourteen clients, and the first for everything else. */
+export const EF_SLOTS = 15;
+
+/** The handles of a slot's qdiscs: what parts its queues, the queue of TCP, and that of everything else. */
+export function efHandles(slot: number): {
+  readonly parts: Handle;
+  readonly tcp: Handle;
+  readonly other: Handle;
+} {
+  const digit = (slot + 1).toString(16);
+  return { other: `51${digit}:`, tcp: `52${digit}:`, parts: `53${digit}:` };
+}
+
+/** The handle of HTB where it is not the root and limits EF only. */
+export const EF_SHAPER = '53:';
+/** The class of EF as a whole, where HTB is the root. */
+export const EF_CLASS = '51:2';
+
+/** True for the handle of a queue of EF that is one among several, on either side. */
+export function isEfQueue(handle: string): boolean {
+  return /^[56][12][1-9a-f]:$/.test(handle);
+}
+
+/** Where filters of EF's queues can stand. */
+export const EF_FILTER_PARENTS: readonly Handle[] = [
+  EF_CLASS,
+  EF_SHAPER,
+  ...Array.from({ length: EF_SLOTS }, (_, slot) => efHandles(slot).parts),
+];
+
 /** The other set of majors. */
 export function otherSide(side: Side): Side {
   return side === '5' ? '6' : '5';

@@ -1,5 +1,6 @@
 // Owns the vocabulary of queueing trees: what we want (desired) and what the kernel has (observed) are both this.
 import type { ClassOverhead, QdiscOptions, Stab } from './options.js';
+import type { Sorter } from './sorters.js';
 
 export type * from './options.js';
 
@@ -86,6 +87,8 @@ export interface Tree {
   readonly filters: readonly Filter[];
   /** On the same parent these come before the others. */
   readonly prefixes: readonly PrefixFilter[];
+  /** Which queue of EF a packet waits in; none where EF has one queue. */
+  readonly sorters?: readonly Sorter[];
 }
 
 /** What stands at the root of a device. */
@@ -118,6 +121,10 @@ export type Op =
   | { readonly op: 'replace-qdisc'; readonly qdisc: Qdisc }
   | { readonly op: 'replace-class'; readonly htbClass: HtbClass }
   | { readonly op: 'replace-filter'; readonly filter: Filter }
+  | { readonly op: 'replace-sorter'; readonly sorter: Sorter }
+  | { readonly op: 'delete-sorter'; readonly sorter: Sorter }
+  /** With the qdiscs below it. */
+  | { readonly op: 'delete-class'; readonly classid: Handle }
   | { readonly op: 'replace-prefix'; readonly prefix: PrefixFilter }
   | { readonly op: 'delete-root' }
   | HookOp;

@@ -1,6 +1,5 @@
 // Owns the reading of `tc -j`: JSON of one device -> observed. Knows nothing of what is wanted.
 import * as z from 'zod/mini';
-import { CLASSES } from '../classes.js';
 import { offSide, sideOfRoot } from './handles.js';
 import { isQdiscKind, readOptions } from './kinds.js';
 import type {
@@ -8,7 +7,6 @@ import type {
   ClassOverhead,
   DscpFilter,
   Filter,
-  Handle,
   HtbClass,
   IpFamily,
   MarkFilter,
@@ -19,6 +17,7 @@ import type {
 } from './model.js';
 import { networkOfMatches } from './prefixes.js';
 import { FILTER_FAMILY } from './render.js';
+import { readSorter, type Sorter } from './sorters.js';
 import { readStab } from './stab.js';
 
 // {"kind":"ets","handle":"52:","dev":"ens6","parent":"51:1","options":{…}}; a root has "root":true and no parent.
@@ -74,6 +73,10 @@ const filterJson = z.looseObject({
     z.looseObject({
       fh: z.optional(z.string()),
       flowid: z.optional(z.string()),
+      handle: z.optional(z.number()),
+      classid: z.optional(z.string()),
+      indev: z.optional(z.string()),
+      keys: z.optional(z.record(z.string(), z.unknown())),
       match: z.optional(u32Match),
       match2: z.optional(u32Match),
       match3: z.optional(u32Match),
@@ -110,14 +113,16 @@ export function readTree(json: DeviceJson): Observed {
   const filters = json.filters.flatMap(({ parent, list }) =>
     list.flatMap((item) => readFilter(filterJson.parse(item), parent, side, strange)),
   );
+  const sorters = filters.filter((filter) => 'sort' in filter);
   return {
     state: 'ours',
     side,
     tree: {
       qdiscs: json.qdiscs.filter(isEgress).flatMap((qdisc) => readQdisc(qdisc, side, strange)),
-      classes: json.classes.flatMap((item) => readClass(classJson.parse(item), root.handle, side, strange)),
-      filters: filters.filter((filter): filter is Filter => !('network' in filter)),
+      classes: json.classes.flatMap((item) => readClass(classJson.parse(item), side, strange)),
+      filters: filters.filter((filter): filter is Filter => !('network' in filter) && !('sort' in filter)),
       prefixes: filters.filter((filter) => 'network' in filter),
+      ...(sorters.length === 0 ? {} : { sorters }),
     },
     strange,
   };
@@ -139,7 +144,7 @@ function readQdisc(json: QdiscJson, side: Side, strange: string[]): Qdisc[] {
   return [{ handle: offSide(json.handle, side), parent, options, ...stab }];
 }
 
-function readClass(json: z.infer<typeof classJson>, root: string, side: Side, strange: string[]): HtbClass[] {
+function readClass(json: z.infer<typeof classJson>, side: Side, strange: string[]): HtbClass[] {
   if (json.class !== 'htb') return [];
   const { rate, ceil, burst, cburst, quantum, prio } = json;
   if (rate === undefined || ceil === undefined || burst === undefined || cburst === undefined) {
@@ -149,7 +154,8 @@ function readClass(json: z.infer<typeof classJson>, root: string, side: Side, st
   return [
     {
       classid: offSide(json.handle, side),
-      parent: offSide(json.parent ?? root, side),
+      // A class at the top of its qdisc has no parent here, only "root":true.
+      parent: offSide(json.parent ?? json.handle.replace(/:.*/, ':'), side),
       // tc prints rates in bytes per second and takes them in bits.
       rate: rate * 8,
       ceil: ceil * 8,
@@ -175,10 +181,13 @@ function readFilter(
   parent: string,
   side: Side,
   strange: string[],
-): (Filter | PrefixFilter)[] {
+): (Filter | PrefixFilter | Sorter)[] {
   const { fh = ':', flowid, actions } = json.options ?? {};
   // The first rows of a preference announce it and its hash table; they are not filters.
   if (json.kind === 'u32' && fh.endsWith(':')) return [];
+  if (json.kind === 'flower' && json.options === undefined) return [];
+  const sorter = readSorter(json, parent, side);
+  if (sorter) return [sorter];
   const family = familyOf(json.protocol, json.pref);
   const [, table, index = ''] = /^(\w+)::(\w+)$/.exec(fh) ?? [];
   const matched = family && readMatch(family, json.options);
@@ -235,55 +244,4 @@ function dscpOf(family: IpFamily, match: { value: string; mask: string; off: num
   const shift = DSCP_SHIFT[family];
   const isDscp = match.off === 0 && Number.parseInt(match.mask, 16) === 0x3f << shift;
   return isDscp ? Number.parseInt(match.value, 16) >>> shift : undefined;
-}
-
-/** What one queue has carried since it was built. */
-export interface LeafCounters {
-  readonly bytes: number;
-  readonly packets: number;
-  readonly drops: number;
-  /** Bytes that wait now. */
-  readonly backlog: number;
-}
-
-/** What one band of a tree of ours has carried since it was built. */
-export interface BandCounters extends LeafCounters {
-  /** Rank of the class, 0 first. */
-  readonly rank: number;
-}
-
-const leafStats = z.looseObject({
-  bytes: z.optional(z.number()),
-  packets: z.optional(z.number()),
-  drops: z.optional(z.number()),
-  backlog: z.optional(z.number()),
-});
-
-/** The counters of every qdisc of ours on one device, by its handle of side 5, from `tc -s -j qdisc show`. */
-export function readLeafCounters(json: unknown, ifname: string): Map<Handle, LeafCounters> {
-  return new Map(
-    readQdiscList(json)
-      .filter(({ dev, handle }) => dev === ifname && /^[56][0-9a-f]{1,2}:$/.test(handle))
-      .map((qdisc) => {
-        const { bytes, packets, drops, backlog } = leafStats.parse(qdisc);
-        const counters = {
-          bytes: bytes ?? 0,
-          packets: packets ?? 0,
-          drops: drops ?? 0,
-          backlog: backlog ?? 0,
-        };
-        return [qdisc.handle.replace(/^6/, '5') as Handle, counters];
-      }),
-  );
-}
-
-/** The counters of the leaves 510: to 550: (or of the twin's) of one device, from `tc -s -j qdisc show`. */
-export function readBandCounters(json: unknown, ifname: string): BandCounters[] {
-  return [...readLeafCounters(json, ifname)]
-    .flatMap(([handle, counters]) => {
-      const rank = Number(/^5([1-9])0:$/.exec(handle)?.[1]);
-      // Beyond the last class is what passes beside the shaper.
-      return rank <= CLASSES.length ? [{ rank: rank - 1, ...counters }] : [];
-    })
-    .sort((a, b) => a.rank - b.rank);
 }

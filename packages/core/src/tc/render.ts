@@ -14,6 +14,7 @@ import type {
   Side,
   U32Filter,
 } from './model.js';
+import { renderSorter, renderSorterRemoval } from './sorters.js';
 import { stabWords } from './stab.js';
 
 /**
@@ -53,6 +54,12 @@ function renderOp(op: Op, ifname: string, side: Side): string {
       return renderClass(op.htbClass, ifname, side);
     case 'replace-filter':
       return renderFilter(op.filter, ifname, side);
+    case 'replace-sorter':
+      return renderSorter(op.sorter, ifname, side);
+    case 'delete-sorter':
+      return renderSorterRemoval(op.sorter, ifname, side);
+    case 'delete-class':
+      return `class delete dev ${ifname} classid ${onSide(op.classid, side)}`;
     case 'delete-root':
       return `qdisc delete dev ${ifname} root`;
     case 'replace-prefix':

@@ -58,7 +58,7 @@ function build(input: TreeInput, leaf: QdiscOptions): Tree {
         };
       }),
     ],
-    filters: dscpFilters('51:', classid, AFTER_PREFIXES),
+    filters: dscpFilters('51:', classid, { first: AFTER_PREFIXES }),
     prefixes: [],
   };
 }

@@ -1,6 +1,7 @@
 // Owns the interface of a scheduler, and what all of them have in common: filters, leaves, sizes by rule.
 import { CLASSES, DEFAULT_CLASS, classOf } from '@qubes-qos/core/classes';
 import type { BitsPerSecond } from '@qubes-qos/core/rate';
+import type { Entrance } from '@qubes-qos/core/tc/sorters';
 import {
   IP_FAMILIES,
   type DscpFilter,
@@ -19,6 +20,16 @@ export interface TreeInput {
   readonly mtu: number;
   /** True to clear the DSCP of what leaves, after it was queued: only cake leaves can. */
   readonly wash?: boolean;
+  /** How EF is admitted; without, it may fill the line. */
+  readonly ef?: EfInput;
+}
+
+/** The limit of EF as a whole, and who shares what is within it. */
+export interface EfInput {
+  /** Bits per second. */
+  readonly rate: BitsPerSecond;
+  /** The interfaces of the clients; the first ones get a queue each, the others share one. */
+  readonly clients: readonly Entrance[];
 }
 
 /** One way to queue five classes. */
@@ -29,6 +40,8 @@ export interface Scheduler {
   readonly shapes: boolean;
   /** Kinds of qdisc that the kernel must have. */
   readonly needs: readonly QdiscKind[];
+  /** Kinds that it needs besides to limit EF; absent when it cannot. */
+  readonly efNeeds?: readonly QdiscKind[];
   build(input: TreeInput): Tree;
 }
 
@@ -63,10 +76,18 @@ export const STRICT_BANDS = CLASSES.filter(({ share }) => share === 0).length;
 
 /**
  * Filters that send each class but the default to the class of `classid`, IPv4 first.
- * @param first - number of the first filter of a family.
+ * @param options.first - number of the first filter of a family.
+ * @param options.ranks - the classes that this parent tells apart; all by default.
  */
-export function dscpFilters(parent: Handle, classid: (rank: number) => Handle, first = 1): DscpFilter[] {
-  const marked = CLASSES.filter(({ name }) => name !== DEFAULT_CLASS);
+export function dscpFilters(
+  parent: Handle,
+  classid: (rank: number) => Handle,
+  {
+    first = 1,
+    ranks = () => true,
+  }: { readonly first?: number; readonly ranks?: (rank: number) => boolean } = {},
+): DscpFilter[] {
+  const marked = CLASSES.filter(({ name, rank }) => name !== DEFAULT_CLASS && ranks(rank));
   return IP_FAMILIES.flatMap((family) =>
     marked.map(({ dscp, rank }, position) => ({
       ...{ parent, family, dscp, flowid: classid(rank), index: first + position },

@@ -4,7 +4,7 @@ import { CLASSES } from '@qubes-qos/core/classes';
 import { buildTree, diffTc } from '@qubes-qos/core/tc/diff';
 import { otherSide } from '@qubes-qos/core/tc/handles';
 import type { Handle, Side, Tree } from '@qubes-qos/core/tc/model';
-import { readBandCounters, readLeafCounters } from '@qubes-qos/core/tc/read';
+import { readBandCounters, readLeafCounters } from '@qubes-qos/core/tc/counters';
 import { renderTc } from '@qubes-qos/core/tc/render';
 import { applyTc, observeCounters, observeTc } from '@qubes-qos/host/tc';
 import { TINS } from '@qubes-qos/tc-agent/schedulers/cake';
