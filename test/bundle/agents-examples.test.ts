@@ -6,11 +6,10 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { QosError } from '@qubes-qos/core/errors';
 import type { Link } from '@qubes-qos/core/links';
 import { mergeConfig, parseFileSettings } from '@qubes-qos/core/tc-config';
-import { buildTree } from '@qubes-qos/core/tc/diff';
-import { renderTc } from '@qubes-qos/core/tc/render';
 import { planTc } from '@qubes-qos/tc-agent/plan';
+import { printed, printedText } from '@qubes-qos/tc-agent/print';
 import type { Status } from '@qubes-qos/tc-agent/status';
-import { settingsText, statusText } from '@qubes-qos/tc-agent/text';
+import { statusText } from '@qubes-qos/tc-agent/text';
 import { MangleQube } from './mangle-qube.js';
 
 const PAGES = new URL('snapshots/agents/', import.meta.url);
@@ -59,11 +58,15 @@ describe('what qubes-qos-tc printed in the lab is what it prints now', () => {
       { ifindex: 3, ifname: 'vif2.0', group: 2, kind: 'veth', up: true, mtu: 1500 },
     ];
     const config = mergeConfig([], { 'qos-uplink': 'up=10mbit' });
-    const routes = [{ dst: 'default', dev: 'ens6', metric: 0, direct: false }];
+    const routes = [
+      { dst: 'default', dev: 'ens6', metric: 0, direct: false },
+      ...['192.168.1.0/24', '2001:db8:1::/64', 'fe80::/64'].map((dst) => ({
+        ...{ dst, dev: 'ens6', metric: 0, direct: true },
+      })),
+    ];
     const plans = planTc({ links, routes, config, missing: new Set() });
-    const trees = plans.flatMap(({ link, tree }) => (tree ? [buildTree(link.ifname, tree, '5')] : []));
-    const text = [...settingsText(config), renderTc(trees).text].join('\n');
-    expect(recorded).toContain(`root@sys-net# qubes-qos-tc print\n${text}`);
+    const text = printedText(config, printed(plans));
+    expect(recorded).toContain(`root@sys-net# qubes-qos-tc print\n${text}\n`);
   });
 
   test('the fault of a file', () => {

@@ -9,10 +9,8 @@ import { CLASS_NAMES, CLASSES } from '@qubes-qos/core/classes';
 import { LEAF_KEY_NAMES } from '@qubes-qos/core/tree/leaf';
 import { TREE_KEY_NAMES } from '@qubes-qos/core/tree/config';
 import { QosError } from '@qubes-qos/core/errors';
-import { buildTree } from '@qubes-qos/core/tc/diff';
-import { renderTc } from '@qubes-qos/core/tc/render';
 import { planTc } from '@qubes-qos/tc-agent/plan';
-import { settingsText } from '@qubes-qos/tc-agent/text';
+import { printed, printedText } from '@qubes-qos/tc-agent/print';
 import { checkFiles } from '@qubes-qos/tc-agent/settings';
 import { parse } from 'smol-toml';
 import {
@@ -140,8 +138,7 @@ describe('the manual page of qubes-qos-trees', () => {
       config,
       missing: new Set(),
     });
-    const trees = plans.flatMap(({ link, tree }) => (tree ? [buildTree(link.ifname, tree, '5')] : []));
-    const text = [...settingsText(config), renderTc(trees).text.trimEnd()].join('\n');
+    const text = printedText(config, printed(plans));
     expect(example).toBe(`root@sys-net# qubes-qos-tc print\n${text}`);
   });
 

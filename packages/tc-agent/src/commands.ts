@@ -1,18 +1,13 @@
 // Owns the commands: each reads, acts once, and returns what is to be printed and the exit code.
-import { buildTree } from '@qubes-qos/core/tc/diff';
-import { renderNft } from '@qubes-qos/core/nft/render';
-import { diffHooks, NO_HOOKS } from '@qubes-qos/core/tc/hooks';
-import { renderTc } from '@qubes-qos/core/tc/render';
-import { ifbLines } from '@qubes-qos/host/ifb';
 import { observeNetwork } from '@qubes-qos/host/links';
 import { load } from './load.js';
 import { planTc } from './plan.js';
+import { printed, printedJson, printedText } from './print.js';
 import { cleanUp, reconcile } from './reconcile.js';
-import { REMEMBER_TABLE } from './remember.js';
 import { removeState, writeState } from './state-file.js';
 import { readStatus } from './status.js';
 import { summaryOf } from './summary.js';
-import { settingsText, statusText } from './text.js';
+import { statusText } from './text.js';
 
 export interface Outcome {
   readonly stdout: string;
@@ -35,40 +30,9 @@ export async function apply(): Promise<Outcome> {
 export async function print(json: boolean): Promise<Outcome> {
   const { config, faults, missing } = await load();
   const plans = planTc({ ...(await observeNetwork()), config, missing });
-  const script = renderTc(
-    plans.map(({ link, tree, hooks }) => {
-      const root = tree
-        ? buildTree(link.ifname, tree, '5')
-        : { ifname: link.ifname, side: '5' as const, ops: [] };
-      return { ...root, ops: [...root.ops, ...diffHooks(hooks, NO_HOOKS)] };
-    }),
-  ).text;
-  const ifbs = plans.filter(({ role }) => role === 'download').map(({ link }) => link.ifname);
-  const nft = ifbs.length === 0 ? '' : renderNft([{ op: 'replace', table: REMEMBER_TABLE }]);
-  const settings = settingsText(config);
-  const text = json
-    ? JSON.stringify({
-        version: 1,
-        settings: {
-          ...config,
-          interfaces: Object.fromEntries(config.interfaces),
-          clients: Object.fromEntries(config.clients),
-        },
-        script,
-        ifbs,
-        nft,
-      })
-    : [
-        ...settings,
-        ...section('ip -batch -', ifbLines(ifbs)),
-        ...section('tc -batch -', script),
-        ...section('nft -f -', nft),
-      ].join('\n');
+  const result = printed(plans);
+  const text = json ? printedJson(config, result) : printedText(config, result);
   return outcome(text, [...faults, ...config.warnings], faults.length);
-}
-
-function section(program: string, text: string): string[] {
-  return text === '' ? [] : [`# ${program}`, text.trimEnd()];
 }
 
 /** Whether the settings are right and in force. tc has no dry run of its own. */

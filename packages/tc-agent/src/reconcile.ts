@@ -117,14 +117,20 @@ async function converge(planned: PlanInput, missing: Set<QdiscKind>, observed: S
     learnMissing(failures, missing);
     const names = todo.map(({ ifname }) => ifname);
     const after = await observeTc(names, clients);
+    const planFor = clientsOf(input.links);
     // A vif that vanished is part of the uplink's tree too.
     if (failures.length > 0) input = { ...input, ...(await observeNetwork()) };
+    const clientsNow = clientsOf(input.links);
+    const isOutdated = [...planFor].some((name) => !clientsNow.has(name));
     const present = new Set(namesOf(input.links));
     const gone = names.filter((name) => !present.has(name));
     for (const name of names) changed.add(name);
     for (const [name, now] of after) observed.set(name, now);
     for (const name of gone) observed.delete(name);
-    refused = stillWrong(names, planTc(input), observed, failures, config);
+    // What was refused because a vif is gone can be changed in place still.
+    refused = isOutdated
+      ? new Map<string, string>()
+      : stillWrong(names, planTc(input), observed, failures, config);
   }
 }
 

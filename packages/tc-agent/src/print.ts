@@ -1,0 +1,65 @@
+// Owns what `print` shows: the settings with their sources, and every command of a network that has nothing of ours yet. Pure.
+import type { TcConfig } from '@qubes-qos/core/tc-config';
+import { renderNft } from '@qubes-qos/core/nft/render';
+import { buildTree } from '@qubes-qos/core/tc/diff';
+import { diffHooks, NO_HOOKS } from '@qubes-qos/core/tc/hooks';
+import { renderTc } from '@qubes-qos/core/tc/render';
+import { ifbLines } from '@qubes-qos/host/ifb';
+import type { DevicePlan } from './plan.js';
+import { REMEMBER_TABLE } from './remember.js';
+import { settingsText } from './text.js';
+
+/** The scripts of a plan, each for one program. */
+export interface Printed {
+  /** For `tc -batch`. */
+  readonly script: string;
+  /** Devices that are made. */
+  readonly ifbs: readonly string[];
+  /** For `nft -f`. */
+  readonly nft: string;
+}
+
+/** What the plan comes to where nothing of ours is yet. */
+export function printed(plans: readonly DevicePlan[]): Printed {
+  const script = renderTc(
+    plans.map(({ link, tree, hooks }) => {
+      const root = tree
+        ? buildTree(link.ifname, tree, '5')
+        : { ifname: link.ifname, side: '5' as const, ops: [] };
+      return { ...root, ops: [...root.ops, ...diffHooks(hooks, NO_HOOKS)] };
+    }),
+  ).text;
+  const ifbs = plans.filter(({ role }) => role === 'download').map(({ link }) => link.ifname);
+  return {
+    script,
+    ifbs,
+    nft: ifbs.length === 0 ? '' : renderNft([{ op: 'replace', table: REMEMBER_TABLE }]),
+  };
+}
+
+/** The same for people. */
+export function printedText(config: TcConfig, { script, ifbs, nft }: Printed): string {
+  return [
+    ...settingsText(config),
+    ...section('ip -batch -', ifbLines(ifbs)),
+    ...section('tc -batch -', script),
+    ...section('nft -f -', nft),
+  ].join('\n');
+}
+
+/** The same for programs. */
+export function printedJson(config: TcConfig, result: Printed): string {
+  return JSON.stringify({
+    version: 1,
+    settings: {
+      ...config,
+      interfaces: Object.fromEntries(config.interfaces),
+      clients: Object.fromEntries(config.clients),
+    },
+    ...result,
+  });
+}
+
+function section(program: string, text: string): string[] {
+  return text === '' ? [] : [`# ${program}`, text.trimEnd()];
+}
