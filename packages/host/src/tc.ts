@@ -10,8 +10,8 @@ import { run } from './process.js';
 
 /** Where filters of ours can stand: at the root, or at the qdisc below it, on either side. */
 const FILTER_PARENTS = ['51:', '52:', '61:', '62:'];
-/** Where they can stand besides on an uplink, on either side. */
-const UPLINK_PARENTS = [
+/** Where they can stand on a line, on either side. */
+const LINE_PARENTS = [
   ...FILTER_PARENTS,
   ...EF_FILTER_PARENTS,
   ...EF_FILTER_PARENTS.map((parent) => onSide(parent, '6')),
@@ -29,22 +29,22 @@ export interface TcFailure {
 /**
  * What stands at the root of each of the devices and hangs on its hooks, in one process. A device that vanished meanwhile is left out.
  * @throws QosError of `run`, or `protocol` when the output does not fit the commands.
- * @param clients - devices on which EF has one queue: there is less to ask of them.
+ * @param lines - devices on which EF may have many queues: there is more to ask of them.
  */
 export async function observeTc(
   ifnames: readonly string[],
-  clients: ReadonlySet<string> = new Set(),
+  lines: ReadonlySet<string> = new Set(),
 ): Promise<Map<string, ObservedDevice>> {
-  const parentsOf = (ifname: string) => (clients.has(ifname) ? FILTER_PARENTS : UPLINK_PARENTS);
+  const parentsOf = (ifname: string) => (lines.has(ifname) ? LINE_PARENTS : FILTER_PARENTS);
   const shows = ifnames.map((ifname) => showDevice(ifname, parentsOf(ifname)));
-  const lines = ['qdisc show', ...shows.flat()];
+  const commands = ['qdisc show', ...shows.flat()];
   const { stdout, stderr } = await run(['tc', '-force', '-d', '-j', '-batch', '-'], {
-    stdin: lines.map((line) => `${line}\n`).join(''),
+    stdin: commands.map((line) => `${line}\n`).join(''),
     okCodes: [0, 1],
   });
   const answers = byLine(
     parseJsonLines(nameMatches(stdout), 'tc'),
-    lines.length,
+    commands.length,
     new Set(failedLines(stderr).keys()),
   );
   const qdiscs = readQdiscList(answers[0]);

@@ -15,7 +15,7 @@ import { deviceOps, rebuildOps } from './device-ops.js';
 import { isOurIfb } from './download.js';
 import { planTc, type DevicePlan, type PlanInput } from './plan.js';
 import { REMEMBER_TABLE, TC_TABLE } from './remember.js';
-import { clientsOf } from './roles.js';
+import { clientsOf, linesOf } from './roles.js';
 
 /** What a pass did and found. */
 export interface PassResult {
@@ -37,7 +37,7 @@ type Seen = Map<string, ObservedDevice>;
  */
 export async function reconcile(config: TcConfig, missing: Set<QdiscKind>): Promise<PassResult> {
   const network = await observeNetwork();
-  const observed: Seen = new Map(await observeTc(namesOf(network.links), clientsOf(network.links)));
+  const observed: Seen = new Map(await observeTc(namesOf(network.links), linesOf(network)));
   const ifbs = await makeIfbs({ ...network, config, missing }, observed);
   const input = { ...network, config, missing, withoutIfb: ifbs.problems.length > 0 };
   const result = await converge(input, missing, observed);
@@ -94,8 +94,8 @@ async function attempt(action: Promise<void>): Promise<string[]> {
 }
 
 async function converge(planned: PlanInput, missing: Set<QdiscKind>, observed: Seen): Promise<PassResult> {
-  const { config, links } = planned;
-  const clients = clientsOf(links);
+  const { config } = planned;
+  const lines = linesOf(planned);
   let input = planned;
   const before = new Map(observed);
   const changed = new Set<string>();
@@ -116,7 +116,7 @@ async function converge(planned: PlanInput, missing: Set<QdiscKind>, observed: S
     const failures = await applyTc(renderTc(todo));
     learnMissing(failures, missing);
     const names = todo.map(({ ifname }) => ifname);
-    const after = await observeTc(names, clients);
+    const after = await observeTc(names, lines);
     const planFor = clientsOf(input.links);
     // A vif that vanished is part of the uplink's tree too.
     if (failures.length > 0) input = { ...input, ...(await observeNetwork()) };
@@ -140,14 +140,14 @@ const MAX_ROUNDS = 5;
 /** Removes everything of ours from the network. @returns the interfaces that had something. */
 export async function cleanUp(): Promise<string[]> {
   const { links } = await observeNetwork();
-  const observed = await observeTc(namesOf(links), clientsOf(links));
+  const observed = await observeTc(namesOf(links));
   const removals = [...observed].map(([ifname, device]): DeviceOps => {
     const root: Op[] = device.state === 'ours' ? [{ op: 'delete-root' }] : [];
     return { ifname, side: '5', ops: [...diffHooks([], device.hooks), ...root] };
   });
   const ours = removals.filter(({ ops }) => ops.length > 0).map(({ ifname }) => ifname);
   const failures = await applyTc(renderTc(removals));
-  const left = await observeTc(ours, clientsOf(links));
+  const left = await observeTc(ours);
   const stuck = [...left].filter(([, { state, hooks }]) => state === 'ours' || hooks.ours.length > 0);
   if (stuck.length > 0) {
     const names = stuck.map(([ifname]) => ifname);

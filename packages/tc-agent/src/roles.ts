@@ -8,6 +8,11 @@ import { isDefaultRoute, type Link, type Route } from '@qubes-qos/core/links';
  */
 export type Role = 'client' | 'line' | 'uplink';
 
+interface Network {
+  readonly links: readonly Link[];
+  readonly routes: readonly Route[];
+}
+
 /** Groups that Qubes gives: vif-route-qubes and setup-ip of core-agent-linux. */
 const GROUP_CLIENT = 2;
 const GROUP_UPLINK = 1;
@@ -35,12 +40,17 @@ export function clientsOf(links: readonly Link[]): ReadonlySet<string> {
   return new Set(links.filter(isClient).map(({ ifname }) => ifname));
 }
 
+/** The names of the lines. */
+export function linesOf({ links, routes }: Network): ReadonlySet<string> {
+  return new Set([...rolesOf(links, routes)].flatMap(([ifname, role]) => (role === 'line' ? [ifname] : [])));
+}
+
 /** The role of every interface that has one. */
 export function rolesOf(links: readonly Link[], routes: readonly Route[]): Map<string, Role> {
   const routed = new Set(routes.filter(isDefaultRoute).map(({ dev }) => dev));
   const clients = links.filter(isClient);
   const uplinks = links.filter((link) => isUplink(link, routed));
-  const lines = linesOf(uplinks);
+  const lines = linesAmong(uplinks);
   return new Map<string, Role>([
     ...clients.map(({ ifname }): [string, Role] => [ifname, 'client']),
     ...uplinks.map((link): [string, Role] => [link.ifname, lines.includes(link) ? 'line' : 'uplink']),
@@ -54,7 +64,7 @@ function isUplink(link: Link, routed: ReadonlySet<string>): boolean {
 
 // A tunnel is shaped rather than the interface that carries it: only inside the tunnel are the classes visible
 // (WireGuard clears the outer DSCP). Without one, a NIC is nearer to the bottleneck than Xen's link to the NetVM.
-function linesOf(uplinks: readonly Link[]): readonly Link[] {
+function linesAmong(uplinks: readonly Link[]): readonly Link[] {
   const tunnels = uplinks.filter(isTunnel);
   if (tunnels.length > 0) return tunnels;
   const nics = uplinks.filter(({ group }) => group === 0);

@@ -78,6 +78,17 @@ describe('diffTc', () => {
     expect(settle(kernel, limited([4, 5])).ops).toEqual([]);
   });
 
+  test('queues of a client whose interface vanished before its sorter was there go too', () => {
+    const kernel = new KernelModel();
+    settle(kernel, limited([3, 4]));
+    const { state, ...rest } = kernel.observe();
+    if (state !== 'ours' || !('tree' in rest)) throw new Error(state);
+    const tree = { ...rest.tree, sorters: rest.tree.sorters!.filter((one) => !('from' in one)) };
+    const { ops, side } = diffTc('ens6', limited([4]), { ...rest, state, tree }, LEAVE);
+    expect(side).toBe('5');
+    expect(ops.map(({ op }) => op)).toEqual(['replace-sorter', 'delete-class']);
+  });
+
   test('a client that takes the slot of one that is gone takes its queues over', () => {
     const kernel = new KernelModel();
     settle(kernel, limited([3]));

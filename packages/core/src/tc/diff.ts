@@ -1,5 +1,5 @@
 // Owns the difference desired x observed -> ops for one device. In place where the kernel can, else a twin tree.
-import { otherSide } from './handles.js';
+import { EF_WHOLES, otherSide } from './handles.js';
 import { changeOptions, sameOptions } from './kinds.js';
 import { DEFAULT_R2Q } from './kinds/classful.js';
 import {
@@ -103,7 +103,12 @@ function withoutGone(
   const isGone = (sorter: Sorter) => sorter.sort === 'from' && !wanted.has(sorterKey(sorter));
   const gone = sortersOf(observed).filter(isGone);
   const kept = new Set<string>(desired.classes.map(({ classid }) => classid));
-  const lost = new Set<string>(gone.map(({ flowid }) => flowid).filter((classid) => !kept.has(classid)));
+  // Not by what the sorters say: the vif may have vanished before its sorter was there.
+  const lost = new Set<Handle>(
+    observed.classes.flatMap(({ classid, parent }) =>
+      EF_WHOLES.includes(parent) && !kept.has(classid) ? [classid] : [],
+    ),
+  );
   const below = qdiscsBelow(observed, lost);
   return {
     left: {
@@ -115,7 +120,7 @@ function withoutGone(
     },
     removals: [
       ...gone.map((sorter): Op => ({ op: 'delete-sorter', sorter })),
-      ...Array.from(lost, (classid): Op => ({ op: 'delete-class', classid: classid as Handle })),
+      ...Array.from(lost, (classid): Op => ({ op: 'delete-class', classid })),
     ],
   };
 }

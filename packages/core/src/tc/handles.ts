@@ -25,6 +25,9 @@ export const EF_SHAPER = '53:';
 /** The class of EF as a whole, where HTB is the root. */
 export const EF_CLASS = '51:2';
 
+/** Whose children are the queues of clients: EF as a whole, in either place. */
+export const EF_WHOLES: readonly Handle[] = [EF_CLASS, `${EF_SHAPER}2`];
+
 /** True for the handle of a queue of EF that is one among several, on either side. */
 export function isEfQueue(handle: string): boolean {
   return /^[56][12][1-9a-f]:$/.test(handle);
