@@ -97,7 +97,7 @@ async function converge(planned: PlanInput, missing: Set<QdiscKind>, observed: S
   const { config } = planned;
   const lines = linesOf(planned);
   let input = planned;
-  const before = new Map(observed);
+  const had = new Map(observed);
   const changed = new Set<string>();
   let refused = new Map<string, string>();
   // Each round either ends it, or learns of a missing kind, or rebuilds what could not be changed in place.
@@ -109,7 +109,7 @@ async function converge(planned: PlanInput, missing: Set<QdiscKind>, observed: S
     const foreign = foreignRoots(plans, observed, config);
     if (todo.length === 0) return { plans, changed: [...changed], problems: foreign, retry: false };
     if (round > MAX_ROUNDS) {
-      await restore([...refused.keys()], before, observed);
+      await restore([...refused.keys()], had, observed);
       const faults = [...refused].map(([ifname, why]) => `${ifname}: ${why}; it has what it had before`);
       return { plans, changed: [...changed], problems: [...foreign, ...faults], retry: true };
     }
@@ -117,17 +117,17 @@ async function converge(planned: PlanInput, missing: Set<QdiscKind>, observed: S
     learnMissing(failures, missing);
     const names = todo.map(({ ifname }) => ifname);
     const after = await observeTc(names, lines);
-    const planFor = clientsOf(input.links);
-    // A vif that vanished is part of the uplink's tree too.
-    if (failures.length > 0) input = { ...input, ...(await observeNetwork()) };
-    const clientsNow = clientsOf(input.links);
-    const isOutdated = [...planFor].some((name) => !clientsNow.has(name));
-    const present = new Set(namesOf(input.links));
-    const gone = names.filter((name) => !present.has(name));
     for (const name of names) changed.add(name);
     for (const [name, now] of after) observed.set(name, now);
-    for (const name of gone) observed.delete(name);
+    refused = stillWrong(names, planTc(input), observed, failures, config);
+    if (failures.length === 0 && refused.size === 0) continue;
+    const before = clientsOf(input.links);
+    // A vif that vanished is part of the uplink's tree too.
+    input = { ...input, ...(await observeNetwork()) };
+    const present = new Set(namesOf(input.links));
+    for (const name of names.filter((one) => !present.has(one))) observed.delete(name);
     // What was refused because a vif is gone can be changed in place still.
+    const isOutdated = [...before].some((name) => !present.has(name));
     refused = isOutdated
       ? new Map<string, string>()
       : stillWrong(names, planTc(input), observed, failures, config);

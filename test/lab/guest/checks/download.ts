@@ -1,6 +1,7 @@
 // Checks what comes in: shaped where the line enters, by the class of the connection; limits of clients; what is exempt.
 import assert from 'node:assert/strict';
 import { inDom0, startAgents, stopAgents, untilMarked, untilShaped, type Agents } from '../agents.js';
+import { readBandCounters } from '@qubes-qos/core/tc/counters';
 import { check } from '../check.js';
 import { measureDownloads, servePulls, type DownloadRow } from '../downloads.js';
 import { counters } from '../measure.js';
@@ -82,8 +83,10 @@ check('what leaves has no DSCP any more, though it was queued by it; its ECN bit
   ];
   await inQubeWith({ stdin: `table inet seen {\n${rules.join('\n')}\n}\n` }, 'modem', 'nft', '-f', '-');
   const before = (await bandsOf('sys-net', NIC))[0]!;
-  for (const family of ['ip', 'ip6'] as const)
-    await inQube('work', 'ping', '-Q', '2', '-i', '0.01', '-c', '50', SERVER[family]);
+  for (const family of ['ip', 'ip6'] as const) {
+    const pinged = await inQube('work', 'ping', '-q', '-Q', '2', '-i', '0.01', '-c', '50', SERVER[family]);
+    assert.match(pinged, / 50 received/);
+  }
   assert.ok((await bandsOf('sys-net', NIC))[0]! - before >= 100);
   const seen = await inQube('modem', 'nft', 'list', 'counters', 'table', 'inet', 'seen');
   const counts: Record<string, number> = Object.fromEntries(
@@ -209,7 +212,7 @@ async function ifbBands(qube: string): Promise<number[]> {
 }
 
 async function bandsOf(qube: string, device: string): Promise<number[]> {
-  const all = await leaves(qube, device);
-  const isBand = (handle: string, band: number): boolean => /^[56](\d)0:$/.exec(handle)?.[1] === String(band);
-  return [1, 2, 3, 4, 5].map((band) => all.find(({ handle }) => isBand(handle, band))?.packets ?? NaN);
+  // Asked for one device, tc leaves its name out.
+  const text = await inQube(qube, 'tc', '-s', '-j', 'qdisc', 'show');
+  return readBandCounters(JSON.parse(text), device).map(({ packets }) => packets);
 }

@@ -37,7 +37,7 @@ for (const [name, tree] of Object.entries(TREES)) {
     for (const side of ['5', '6'] satisfies Side[]) {
       const failures = await applyTc(renderTc([buildTree(DEV, tree, side)]));
       assert.deepEqual(failures, []);
-      const observed = (await observeTc([DEV])).get(DEV);
+      const observed = (await observeTc([DEV], new Set([DEV]))).get(DEV);
       assert.ok(observed?.state === 'ours');
       assert.equal(observed.side, side);
       assert.deepEqual(observed.strange, []);
@@ -152,17 +152,17 @@ check('the kernel had nothing to complain about', async () => {
 });
 
 async function sideNow(): Promise<Side> {
-  const observed = (await observeTc([DEV])).get(DEV);
+  const observed = (await observeTc([DEV], new Set([DEV]))).get(DEV);
   return observed?.state === 'ours' ? observed.side : '6';
 }
 
 /** Applies the difference, or the whole tree on a side, and demands that nothing is then left to do. */
 async function settle(tree: Tree, side?: Side): Promise<void> {
-  const observed = (await observeTc([DEV])).get(DEV) ?? { state: 'default' };
+  const observed = (await observeTc([DEV], new Set([DEV]))).get(DEV) ?? { state: 'default' };
   const ops =
     side === undefined ? diffTc(DEV, tree, observed, { takeover: false }) : buildTree(DEV, tree, side);
   assert.deepEqual(await applyTc(renderTc([ops])), []);
-  const after = (await observeTc([DEV])).get(DEV);
+  const after = (await observeTc([DEV], new Set([DEV]))).get(DEV);
   assert.ok(after?.state === 'ours');
   assert.deepEqual(after.strange, []);
   const left = renderTc([diffTc(DEV, tree, after, { takeover: false })]).text;
