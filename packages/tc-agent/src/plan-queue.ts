@@ -35,6 +35,9 @@ export interface QueueRequest {
   readonly rate?: BitsPerSecond | undefined;
   /** True to clear the DSCP of what leaves. */
   readonly wash?: boolean;
+  /** Which end of a connection is the client, on a line. */
+  readonly hosts?: 'src' | 'dst';
+  readonly filterAcks?: boolean;
   /** True where EF gets its share only. */
   readonly limitsEf?: boolean;
   readonly notes?: readonly string[];
@@ -69,7 +72,15 @@ function planOwnTree(link: Link, { settings }: QueueRequest, { config, missing }
 
 function planScheduler(
   link: Link,
-  { settings, rate: wanted, wash = false, limitsEf = false, notes = [] }: QueueRequest,
+  {
+    settings,
+    rate: wanted,
+    wash = false,
+    hosts,
+    filterAcks = false,
+    limitsEf = false,
+    notes = [],
+  }: QueueRequest,
   { links, missing }: QueueInput,
 ): Queue {
   const name = settings.scheduler === 'tree' ? undefined : settings.scheduler;
@@ -85,7 +96,11 @@ function planScheduler(
   const said = [...notes, ...(ef ? [`EF has at most ${formatRate(ef.rate)} of it`] : [])];
   const instead = `this kernel lacks ${lacking.join(' and ')}: ${scheduler.name} instead`;
   return {
-    tree: charged(scheduler.build({ rate, mtu: link.mtu, wash, ...(ef && { ef }) }), link, settings),
+    tree: charged(
+      scheduler.build({ rate, mtu: link.mtu, wash, filterAcks, ...(hosts && { hosts }), ...(ef && { ef }) }),
+      link,
+      settings,
+    ),
     scheduler: scheduler.name,
     rate,
     notes: lacking.length === 0 ? said : [...said, instead],

@@ -93,17 +93,30 @@ function planLine(link: Link, isDownload: boolean, input: PlanInput): DevicePlan
   const settings = settingsOf(input.config, link.ifname);
   const { up, use = 100 } = settings;
   const rate = shapedRate(up, use);
+  const filterAcks = isVeryAsymmetric(settings);
   const request = {
     settings,
     rate,
     wash: isWashed(link, settings),
+    hosts: 'src' as const,
+    filterAcks,
     limitsEf: true,
-    notes: rateNotes(up, rate, use),
+    notes: [
+      ...rateNotes(up, rate, use),
+      ...(filterAcks ? ['needless acknowledgements are dropped: the line is very asymmetric'] : []),
+    ],
   };
   return {
     ...{ link, role: 'line', hooks: isDownload ? lineHooks(link) : [] },
     ...exempted(planQueue(link, request, input), link, 'dst', input),
   };
+}
+
+/** From here on the acknowledgements of a full download take two fifths of the way up. */
+const VERY_ASYMMETRIC = 15;
+
+function isVeryAsymmetric({ up, down }: LineSettings): boolean {
+  return typeof up === 'number' && typeof down === 'number' && down / up >= VERY_ASYMMETRIC;
 }
 
 /** The ifb through which the packets of a line come in. */
@@ -120,6 +133,7 @@ function planDownload(line: Link, input: PlanInput): DevicePlan {
       ...(overhead !== undefined && { overhead }),
     },
     rate: downOf(line, input),
+    hosts: 'dst' as const,
     notes: [`what comes in by ${line.ifname}`, ...rateNotes(down, downOf(line, input), use)],
   };
   const queue = planQueue({ ...line, ifname }, request, input);

@@ -3,6 +3,7 @@
 import { CLASSES, DEFAULT_CLASS, type ClassName } from '@qubes-qos/core/classes';
 import { QosError } from '@qubes-qos/core/errors';
 import { IP_FAMILIES, type Filter, type Handle, type Tree } from '@qubes-qos/core/tc/model';
+import { lineOptions } from './leaf.js';
 import { leafMemory, type Scheduler, type TreeInput } from './scheduler.js';
 
 /**
@@ -18,7 +19,8 @@ export const cakeScheduler: Scheduler = {
   build,
 };
 
-function build({ rate, wash = false }: TreeInput): Tree {
+function build(input: TreeInput): Tree {
+  const { rate } = input;
   if (rate === undefined) throw new QosError('internal', 'a shaper was planned without a rate.');
   return {
     qdiscs: [
@@ -30,7 +32,7 @@ function build({ rate, wash = false }: TreeInput): Tree {
           bandwidth: rate,
           diffserv: 'diffserv8',
           memlimit: leafMemory(rate),
-          ...(wash && { wash: true }),
+          ...lineOptions(input),
         },
       },
     ],

@@ -1,6 +1,6 @@
 // Owns the leaf qdiscs: what holds the packets of one class.
 import type { CakeOptions, FqCodelOptions } from '@qubes-qos/core/tc/model';
-import { frameBytes, leafMemory, type TreeInput } from './scheduler.js';
+import { frameBytes, leafMemory, SUPER_PACKET, type TreeInput } from './scheduler.js';
 
 /** CoDel's defaults (RFC 8290), microseconds. */
 const TARGET = 5_000;
@@ -16,9 +16,25 @@ export function cakeLeaf(input: TreeInput): CakeOptions {
   const memlimit = input.rate === undefined ? UNSHAPED_MEMORY : leafMemory(input.rate);
   return {
     ...{ kind: 'cake', diffserv: 'besteffort', memlimit },
-    ...(input.wash && { wash: true }),
+    ...lineOptions(input),
     // Where nothing is shaped a super-packet keeps nobody waiting.
     ...(input.rate === undefined && { splitGso: false }),
+  };
+}
+
+/**
+ * What cake does on a line besides queueing. Behind masquerade all clients have one address, and cake must ask conntrack
+ * which of them it is.
+ */
+export function lineOptions({
+  wash,
+  hosts,
+  filterAcks,
+}: TreeInput): Pick<CakeOptions, 'wash' | 'flowmode' | 'nat' | 'ackFilter'> {
+  return {
+    ...(hosts && { flowmode: `dual-${hosts}host` as const, nat: true }),
+    ...(wash && { wash: true }),
+    ...(filterAcks && { ackFilter: 'on' as const }),
   };
 }
 
@@ -28,6 +44,7 @@ export function fqCodelLeaf(input: TreeInput): FqCodelOptions {
     return {
       kind: 'fq_codel',
       flows: UNSHAPED_FLOWS,
+      quantum: SUPER_PACKET,
       memoryLimit: UNSHAPED_MEMORY,
       target: TARGET,
       interval: INTERVAL,
