@@ -38,6 +38,7 @@ const LINE_KEYS: Readonly<Record<keyof LineSettings, true>> = {
   dscp_out: true,
   ef_share: true,
   ef: true,
+  police: true,
 };
 const FILE_KEYS: Readonly<Record<Exclude<keyof FileSettings, 'line' | 'interface'>, true>> = {
   takeover: true,

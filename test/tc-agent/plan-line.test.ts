@@ -94,6 +94,22 @@ describe('what comes in', () => {
   });
 });
 
+describe('the policer of what comes in', () => {
+  test('is the first thing that a packet meets, with a shaper behind it and without', () => {
+    const hooks = (feature?: string) =>
+      one(plan(feature, [], { line: { police: '60mbit' } }), 'ens6')
+        .hooks.map(({ slot, actions }) => [slot, actions.map(({ action }) => action)])
+        .sort();
+    expect(hooks()).toEqual([[0, ['police']]]);
+    expect(hooks('down=50mbit')).toEqual([
+      [0, ['police']],
+      [1, ['wash']],
+      [2, ['wash']],
+      [3, ['restore', 'redirect']],
+    ]);
+  });
+});
+
 describe('limits of a client', () => {
   const limited = (value: string) => one(plan(undefined, [], {}, { 'qos.10.137.0.11': value }), 'vif3.0');
 

@@ -23,6 +23,8 @@ export interface LineSettings {
   readonly tree?: string;
   /** What a packet costs on the line beyond its network layer: a preset or bytes. */
   readonly overhead?: string;
+  /** What comes in above this rate is dropped before anything else sees it. */
+  readonly police?: BitsPerSecond;
   /** Whether the DSCP is cleared where packets leave this machine. */
   readonly dscp_out?: 'wash' | 'keep';
   /** Part of what the shaper lets through that EF may have as a whole, percent. */
@@ -58,7 +60,7 @@ export interface TcConfig {
 }
 
 const RATE = parsed(parseLineRate);
-const EF_RATE = parsed(parseRate);
+const PLAIN_RATE = parsed(parseRate);
 
 function parsed<T>(parse: (text: string) => T) {
   return z.pipe(
@@ -100,7 +102,8 @@ const LINE = z.strictObject({
   overhead: z.exactOptional(OVERHEAD),
   dscp_out: z.exactOptional(z.enum(['wash', 'keep'], { error: 'expected "wash" or "keep"' })),
   ef_share: z.exactOptional(z.number().check(z.gte(1), z.lte(100))),
-  ef: z.exactOptional(EF_RATE),
+  ef: z.exactOptional(PLAIN_RATE),
+  police: z.exactOptional(PLAIN_RATE),
 });
 
 const NETWORK = z.string().check(

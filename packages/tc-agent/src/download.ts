@@ -1,10 +1,12 @@
 // Owns how what comes from the Internet is made to wait here: an ifb for each line, and the way of packets into it. Pure.
 import type { Link } from '@qubes-qos/core/links';
+import type { BitsPerSecond } from '@qubes-qos/core/rate';
 import type { HookAction, HookFilter } from '@qubes-qos/core/tc/hooks';
+import { policeBurst } from './limits.js';
 import { isQubesUplink } from './roles.js';
 
 /** Positions among our filters on a hook. */
-const SLOT = { washIp: 0, washIpv6: 1, restore: 2, redirect: 3 } as const;
+const SLOT = { police: 0, washIp: 1, washIpv6: 2, restore: 3, redirect: 4 } as const;
 
 /** The ifb of a line. The dash keeps Qubes from adding it to its flowtable (design.md 3.4). */
 export function ifbOf({ ifindex }: Link): string {
@@ -33,6 +35,16 @@ export function lineHooks(line: Link): HookFilter[] {
       ? ingress(SLOT.restore, 'all', restore)
       : ingress(SLOT.restore, 'all', restore, { action: 'redirect', to: ifbOf(line) }),
   ];
+}
+
+/**
+ * Drops what comes in above a rate. The shaper holds back what goes on to clients; what this NetVM receives itself passes
+ * it where flows are offloaded, and a flood that answers to no loss fills the line in any case.
+ */
+export function policeHooks(rate: BitsPerSecond | undefined): HookFilter[] {
+  if (rate === undefined) return [];
+  const actions = [{ action: 'police', rate, burst: policeBurst(rate) }] as const;
+  return [{ hook: 'ingress', slot: SLOT.police, protocol: 'all', actions }];
 }
 
 /** What a vif does with what goes to its client, when its line is one whose flows are offloaded. */

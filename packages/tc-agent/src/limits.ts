@@ -30,11 +30,12 @@ export function limitHooks({ up, burst }: ClientPolicy): HookFilter[] {
   return [
     {
       ...{ hook: 'ingress', slot: SLOT, protocol: 'all' },
-      actions: [{ action: 'police', rate: up, burst: burst ?? burstOf(up) }],
+      actions: [{ action: 'police', rate: up, burst: burst ?? policeBurst(up) }],
     },
   ];
 }
 
-function burstOf(rate: BitsPerSecond): number {
+/** Bytes that a policer lets through at once: without super-packets nothing of a TCP flow gets through. */
+export function policeBurst(rate: BitsPerSecond): number {
   return Math.max(MIN_BURST, Math.round((rate / 8) * BURST_TIME));
 }

@@ -5,7 +5,7 @@ import { formatRate, type BitsPerSecond } from '@qubes-qos/core/rate';
 import { settingsOf, type LineSettings, type TcConfig } from '@qubes-qos/core/tc-config';
 import type { HookFilter } from '@qubes-qos/core/tc/hooks';
 import type { PrefixFilter, QdiscKind } from '@qubes-qos/core/tc/model';
-import { ifbOf, isOurIfb, lineHooks, vifHooks } from './download.js';
+import { ifbOf, isOurIfb, lineHooks, policeHooks, vifHooks } from './download.js';
 import { exemptNetworks, withExempt } from './exempt.js';
 import { clientsByInterface, limitHooks } from './limits.js';
 import { rateNotes, shapedRate, wholeBytes } from './line-rate.js';
@@ -107,7 +107,11 @@ function planLine(link: Link, isDownload: boolean, input: PlanInput): DevicePlan
     ],
   };
   return {
-    ...{ link, role: 'line', hooks: isDownload ? lineHooks(link) : [] },
+    ...{
+      link,
+      role: 'line',
+      hooks: [...policeHooks(settings.police), ...(isDownload ? lineHooks(link) : [])],
+    },
     ...exempted(planQueue(link, request, input), link, 'dst', input),
   };
 }

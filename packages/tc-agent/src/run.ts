@@ -11,6 +11,7 @@ import { followQubesDb } from '@qubes-qos/host/qubesdb/client';
 import { startLoop } from '@qubes-qos/host/reconcile';
 import type { DevicePlan } from './plan.js';
 import { reconcile } from './reconcile.js';
+import { Reconsideration } from './reconsider.js';
 import { readDom0, readSettings, type GoodSettings } from './settings.js';
 import { readState, writeState } from './state-file.js';
 import { summaryOf } from './summary.js';
@@ -37,6 +38,7 @@ class Agent {
   #dom0: Dom0Values | undefined;
   #told = '';
   #isReady = false;
+  readonly #flows = new Reconsideration();
   readonly #firstAnswer = new AbortController();
 
   async start(): Promise<void> {
@@ -58,7 +60,8 @@ class Agent {
       this.#good = good;
       const result = await reconcile(config, this.#missing);
       await this.#tell(result.plans, result.changed, [...faults, ...config.warnings, ...result.problems]);
-      return result.retry;
+      const isSettling = await this.#flows.keep(result.plans, config);
+      return result.retry || isSettling;
     } catch (error) {
       await this.#tell([], [], [messageOf(error)]);
       return true;

@@ -104,11 +104,25 @@ export async function clean(): Promise<void> {
   }
 }
 
-/** Tells the agent of the NetVM that shapes what the line carries. */
+/** Tells the agent of the NetVM that shapes what the line carries, and that of the first hop what EF has of it. */
 export function writeSettings(scene: Scene): void {
-  const directory = settingsOf(SHAPED[scene.place][0]);
+  const [shaping] = SHAPED[scene.place];
+  const overhead = scene.place === 'wireguard' ? `overhead = ${WIREGUARD_OVERHEAD}\n` : '';
+  const down = scene.direction === 'down' ? `down = "${scene.down}bit"\n` : '';
+  writeLine(shaping, `up = "${scene.up}bit"\n${down}${overhead}`);
+  if (shaping !== FIRST_HOP)
+    writeLine(FIRST_HOP, `ef = "${Math.floor(shapedRate(scene) * EF_FURTHER_ON)}bit"\n`);
+}
+
+/** The NetVM that the qubes are connected to: only there is it known which of them sends. */
+const FIRST_HOP = 'sys-firewall';
+/** Somewhat less than the half that EF has where the line is shaped, so that it waits at the first hop. */
+const EF_FURTHER_ON = 0.4947;
+
+function writeLine(qube: string, lines: string): void {
+  const directory = settingsOf(qube);
   mkdirSync(directory, { recursive: true });
-  writeFileSync(`${directory}/tc.toml`, `[line]\nup = "${scene.up}bit"\ndown = "${scene.down}bit"\n`);
+  writeFileSync(`${directory}/tc.toml`, `[line]\n${lines}`);
 }
 
 function settingsOf(qube: string): string {

@@ -2,7 +2,7 @@
 import { enter, inQube, startInQube } from './namespaces.js';
 import { quantile } from './measure.js';
 import { SERVER } from './qubes.js';
-import { start } from './run.js';
+import { start, type Background } from './run.js';
 import type { Family } from './traffic.js';
 
 const PORT = 7200;
@@ -26,6 +26,14 @@ export interface DownloadRow {
 /** Starts the server's side, for the whole life of the guest. */
 export function servePulls(): void {
   startInQube('internet', ...YIELDING, 'python3', '/lab/pull.py', 'push', String(PORT));
+}
+
+/** One connection that takes what it can get, for some seconds. */
+export function startPull(qube: string, family: Family, seconds: number): Background {
+  const from = BigInt(Date.now()) * 1_000_000n;
+  const until = from + BigInt(seconds) * 1_000_000_000n;
+  const args = ['pull', SERVER[family], String(PORT), '1', String(from), String(until)];
+  return start(...enter(qube), ...YIELDING, 'python3', '/lab/pull.py', ...args);
 }
 
 /**

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { inDom0, startAgents, stopAgents, untilMarked, untilShaped, type Agents } from '../agents.js';
 import { readBandCounters } from '@qubes-qos/core/tc/counters';
 import { check } from '../check.js';
-import { measureDownloads, servePulls, type DownloadRow } from '../downloads.js';
+import { measureDownloads, servePulls, startPull, type DownloadRow } from '../downloads.js';
 import { counters } from '../measure.js';
 import { inQube, inQubeWith } from '../namespaces.js';
 import { labQube, NIC, SERVER } from '../qubes.js';
@@ -160,6 +160,36 @@ check('at the hop that offloads it works too, and flows stay offloaded', async (
   return row;
 });
 
+for (const family of ['ip', 'ip6'] as const) {
+  check(`${family}: there too an offloaded connection takes the class that its qube has now`, async () => {
+    await setClass('cs1');
+    const pull = startPull('work', family, 12);
+    await sleep(2000);
+    const asCs1 = await rose('sys-firewall', 1000);
+    assert.ok(asCs1[4]! > 500 && asCs1[0]! < 1, asCs1.join(' '));
+    await setClass('ef');
+    // The word that came to sys-firewall counts at once; how soon the qube itself marks is its own agent's affair.
+    await until('the connection is ef', async () => {
+      const packets = await rose('sys-firewall', 500);
+      return packets[0]! > 250 && packets[4]! < 1;
+    });
+    await pull.done();
+  });
+}
+
+check('a policer drops what comes in above its rate, even where nothing is shaped', async () => {
+  await inDom0('qvm-qos', 'uplink', 'sys-firewall', '--none');
+  await untilIfb('sys-firewall', false);
+  const write = 'mkdir -p /rw/config/qubes-qos && cat > /rw/config/qubes-qos/tc.toml';
+  await inQubeWith({ stdin: '[line]\npolice = "20mbit"\n' }, 'sys-net', 'sh', '-c', write);
+  await inQube('sys-net', 'qubes-qos-tc', 'apply');
+  const { mbit } = await measureDownloads('ip', { personal: 4 }, SECONDS);
+  await inQube('sys-net', 'rm', '/rw/config/qubes-qos/tc.toml');
+  await inQube('sys-net', 'qubes-qos-tc', 'apply');
+  assert.ok(mbit['personal']! > 12 && mbit['personal']! < 20, JSON.stringify(mbit));
+  return mbit;
+});
+
 check('cleanup leaves no ifb, no hooks and no table', async () => {
   await stopAgents(agents);
   await inQube('sys-firewall', 'qubes-qos-tc', 'cleanup');
@@ -176,6 +206,21 @@ function assertShaped(row: DownloadRow, leastMbit: number): void {
   const { personal = 0, untrusted = 0 } = row.mbit;
   assert.ok(personal / untrusted > 2.7 && personal / untrusted < 3.3, shown);
   assert.ok(personal + untrusted > leastMbit, shown);
+}
+
+/** What dom0 says of `work`: to its own agent, and to sys-firewall. */
+async function setClass(name: string): Promise<void> {
+  await inDom0('qvm-qos', 'set', 'work', name);
+  const { ip } = labQube('work');
+  lab.machine.setFeature('sys-firewall', `vm-config.qos.${ip}`, `class=${name} max=${name} zero=class`);
+  await untilMarked(agents, 'work', name);
+}
+
+/** Packets that each band of the ifb sends in this time, best first. */
+async function rose(qube: string, ms: number): Promise<number[]> {
+  const before = await ifbBands(qube);
+  await sleep(ms);
+  return (await ifbBands(qube)).map((packets, band) => packets - before[band]!);
 }
 
 async function checked(qube: string): Promise<string> {
