@@ -8,6 +8,9 @@ export default defineConfig({
         test: {
           name: 'unit',
           include: ['test/{bench,core,host,mangle-agent,tc-agent,qvm-qos,sim}/**/*.test.ts'],
+          // Some walk at random through hundreds of states, and a machine may be busy.
+          testTimeout: 60_000,
+          hookTimeout: 60_000,
         },
       },
       { test: { name: 'bundle', include: ['test/bundle/**/*.test.ts'], testTimeout: 60_000 } },

@@ -86,9 +86,10 @@ function changesInPlace(desired: Tree, all: Tree): Op[] | undefined {
   const filters = changes(desired.filters, observed.filters, filterKey, changeFilter);
   const prefixes = changes(desired.prefixes, observed.prefixes, prefixKey, changePrefix);
   const sorters = changes(sortersOf(desired), sortersOf(observed), sorterKey, changeSorter);
-  return qdiscs && classes && filters && prefixes && sorters
-    ? [...classes, ...qdiscs, ...prefixes, ...filters, ...sorters, ...removals]
-    : undefined;
+  if (!qdiscs || !classes || !filters || !prefixes || !sorters) return undefined;
+  const shapers = qdiscs.filter((one) => one.op === 'replace-qdisc' && one.qdisc.options.kind === 'htb');
+  const leaves = qdiscs.filter((one) => !shapers.includes(one));
+  return [...shapers, ...classes, ...leaves, ...prefixes, ...filters, ...sorters, ...removals];
 }
 
 /**
