@@ -7,6 +7,7 @@ import {
   readRoutes,
   type Link,
 } from '@qubes-qos/core/links';
+import { towardsInternet } from '@qubes-qos/core/reach';
 import { rolesOf } from '@qubes-qos/tc-agent/roles';
 import { describe, expect, test } from 'vitest';
 
@@ -50,6 +51,26 @@ describe('rolesOf', () => {
     expect(Object.fromEntries(roles)).toEqual({ eth0: 'line' });
   });
 
+  test('every kind of tunnel is a line, and what carries it is not; a tap is of the kind tun', () => {
+    for (const kind of ['wireguard', 'amneziawg', 'tun', 'ovpn', 'ovpn-dco', 'ppp']) {
+      const roles = rolesOf([link('ens6', 0), link('vpn', 0, kind)], via('ens6', 'vpn'));
+      expect(Object.fromEntries(roles)).toEqual({ ens6: 'uplink', vpn: 'line' });
+    }
+  });
+
+  test('a tunnel without a rate yields to the interface that carries it, if that has one', () => {
+    const links = [link('eth0', 1), link('ens6', 0), link('wg0', 0, 'wireguard')];
+    const lineFor = (...rated: string[]) =>
+      [...rolesOf(links, via('ens6', 'wg0'), (name) => rated.includes(name))]
+        .filter(([, role]) => role === 'line')
+        .map(([name]) => name);
+    expect(lineFor()).toEqual(['wg0']);
+    expect(lineFor('wg0')).toEqual(['wg0']);
+    expect(lineFor('wg0', 'ens6')).toEqual(['wg0']);
+    expect(lineFor('ens6')).toEqual(['ens6']);
+    expect(lineFor('eth0')).toEqual(['wg0']);
+  });
+
   test('before NetworkManager has a connection there is no line', () => {
     expect(rolesOf([link('lo', 0), link('ens6', 0)], [])).toEqual(new Map());
   });
@@ -65,12 +86,15 @@ describe('reading ip', () => {
         flags: ['BROADCAST', 'UP'],
         mtu: 1500,
         group: '2',
+        link_type: '[1]',
         linkinfo: { info_kind: 'veth' },
       },
+      { ifindex: 5, ifname: 'wg0', mtu: 1420, link_type: '[65534]', linkinfo: { info_kind: 'wireguard' } },
       { ifindex: 2, ifname: 'ens6', flags: [], mtu: 9000, group: '0' },
     ];
     expect(readLinks(json)).toEqual([
       { ifindex: 4, ifname: 'vif3.0', group: 2, kind: 'veth', up: true, mtu: 1500 },
+      { ifindex: 5, ifname: 'wg0', group: 0, kind: 'wireguard', up: false, mtu: 1420, headerless: true },
       { ifindex: 2, ifname: 'ens6', group: 0, kind: undefined, up: false, mtu: 9000 },
     ]);
   });
@@ -85,6 +109,41 @@ describe('reading ip', () => {
     ];
     const defaults = readRoutes(json).filter(isDefaultRoute);
     expect(defaults.map(({ dev }) => dev)).toEqual(['eth0', 'tun0', 'ens6', 'ens7']);
+  });
+
+  test.each([
+    ['wg-quick, in a table of its own', ['default']],
+    ["OpenVPN's redirect-gateway def1", ['0.0.0.0/1', '128.0.0.0/1']],
+    ['half of it, which is what a fault leaves', ['128.0.0.0/1']],
+    ["OpenVPN's redirect-gateway ipv6", ['::/3', '2000::/4', '3000::/4', 'fc00::/7']],
+    ['IPv6 in halves', ['::/1', '8000::/1']],
+    ['all that is routed of IPv6', ['2000::/3']],
+    [
+      'all but 10.0.0.0/8, as AllowedIPs are computed',
+      [
+        '0.0.0.0/5',
+        '8.0.0.0/7',
+        '11.0.0.0/8',
+        '12.0.0.0/6',
+        '16.0.0.0/4',
+        '32.0.0.0/3',
+        '64.0.0.0/2',
+        '128.0.0.0/1',
+      ],
+    ],
+  ])('towards the Internet: %s', (_, networks) => {
+    const routes = networks.map((dst) => ({ dst, dev: 'vpn0', metric: 0, direct: true }));
+    expect([...towardsInternet(routes)]).toEqual(['vpn0']);
+  });
+
+  test.each([
+    ['a network of a company', ['10.0.0.0/8', '172.16.0.0/12', 'fd00::/8']],
+    ['the same quarter over and over', ['0.0.0.0/2', '0.0.0.0/2', '0.0.0.0/3', '32.0.0.0/3']],
+    ['single addresses', ['203.0.113.1', '2001:db8::1']],
+    ['what is not routed of IPv6', ['fe80::/10', '8000::/2', 'ff00::/8']],
+  ])('not towards the Internet: %s', (_, networks) => {
+    const routes = networks.map((dst) => ({ dst, dev: 'vpn0', metric: 0, direct: true }));
+    expect([...towardsInternet(routes)]).toEqual([]);
   });
 
   test('connected networks, and the interfaces of a client: an HVM has two', () => {

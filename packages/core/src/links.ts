@@ -12,6 +12,8 @@ export interface Link {
   readonly up: boolean;
   /** Bytes. */
   readonly mtu: number;
+  /** True when its packets have no link-layer header: tunnels of IP packets, mobile broadband. */
+  readonly headerless?: true;
 }
 
 /** A unicast route, of either family. */
@@ -25,13 +27,14 @@ export interface Route {
 }
 
 // {"ifindex":4,"link":"eth0","ifname":"vif3.0","flags":["BROADCAST","MULTICAST","UP"],"mtu":1500,"group":"2",
-//  "linkinfo":{"info_kind":"veth"},…}; `ip link show` with a filter prints {} for what it leaves out.
+//  "link_type":"[1]","linkinfo":{"info_kind":"veth"},…}; `ip link show` with a filter prints {} for what it leaves out.
 const linkJson = z.looseObject({
   ifindex: z.optional(z.number()),
   ifname: z.optional(z.string()),
   flags: z.optional(z.array(z.string())),
   mtu: z.optional(z.number()),
   group: z.optional(z.string()),
+  link_type: z.optional(z.string()),
   linkinfo: z.optional(z.looseObject({ info_kind: z.optional(z.string()) })),
 });
 
@@ -46,12 +49,15 @@ const routeJson = z.looseObject({
   nexthops: z.optional(z.array(z.looseObject({ dev: z.optional(z.string()) }))),
 });
 
+/** ARPHRD_ETHER as `ip -N` prints it, and `ip`; the others that are uplinks (none, ppp, rawip) show bare IP packets. */
+const ETHERNET: ReadonlySet<string> = new Set(['[1]', 'ether']);
+
 /** Reads `ip -N -d -j link show`. Throws a ZodError when the shape is another. */
 export function readLinks(json: unknown): Link[] {
   return z
     .array(linkJson)
     .parse(json)
-    .flatMap(({ ifindex, ifname, flags, mtu, group, linkinfo }) =>
+    .flatMap(({ ifindex, ifname, flags, mtu, group, link_type: type, linkinfo }) =>
       ifindex === undefined || ifname === undefined
         ? []
         : [
@@ -62,6 +68,7 @@ export function readLinks(json: unknown): Link[] {
               kind: linkinfo?.info_kind,
               up: flags?.includes('UP') ?? false,
               mtu: mtu ?? 1500,
+              ...(type !== undefined && !ETHERNET.has(type) && { headerless: true as const }),
             },
           ],
     );
@@ -86,7 +93,7 @@ export function readRoutes(json: unknown): Route[] {
 /** Halves of the address space, which OpenVPN's `redirect-gateway def1` and others use instead of a default route. */
 const TOWARDS_INTERNET = new Set(['default', '0.0.0.0/1', '128.0.0.0/1', '::/1', '8000::/1', '2000::/3']);
 
-/** True for a route towards the Internet. */
+/** True for a route that alone says that the Internet is there. */
 export function isDefaultRoute({ dst }: Route): boolean {
   return TOWARDS_INTERNET.has(dst);
 }

@@ -1,13 +1,18 @@
 // Owns the choice how one interface queues: a tree of the user's own, or the best scheduler that the kernel can do. Pure.
 import type { Link } from '@qubes-qos/core/links';
-import { parseOverhead } from '@qubes-qos/core/overhead';
+import {
+  ETHERNET_HEADER,
+  parseOverhead,
+  tunnelOverhead,
+  type TunnelOverhead,
+} from '@qubes-qos/core/overhead';
 import { formatRate, type BitsPerSecond } from '@qubes-qos/core/rate';
 import type { LineSettings, TcConfig } from '@qubes-qos/core/tc-config';
 import type { QdiscKind, Tree } from '@qubes-qos/core/tc/model';
 import { TreeFault } from '@qubes-qos/core/tree/fault';
 import { planTree } from './plan-tree.js';
 import { wholeBytes } from './line-rate.js';
-import { isClient, isTunnel } from './roles.js';
+import { isClient, tunnelName } from './roles.js';
 import { chooseScheduler } from './schedulers/choose.js';
 import { chargeOverhead } from './schedulers/overhead.js';
 import type { EfInput } from './schedulers/scheduler.js';
@@ -67,7 +72,9 @@ function planOwnTree(link: Link, { settings }: QueueRequest, { config, missing }
   const { name, tree, rate, classes, notes } = planTree(link, settings, config);
   const lacking = tree.qdiscs.map(({ options }) => options.kind).filter((kind) => missing.has(kind));
   if (lacking.length > 0) throw new TreeFault(['tree', name], `this kernel lacks ${lacking.join(' and ')}`);
-  return { tree: charged(tree, link, settings), scheduler: `tree ${name}`, rate, notes, classes };
+  // A tree of the user's own says itself what it counts.
+  const cost = settings.overhead === undefined ? undefined : costOf(link, settings);
+  return { tree: charged(tree, link, cost), scheduler: `tree ${name}`, rate, notes, classes };
 }
 
 function planScheduler(
@@ -94,12 +101,14 @@ function planScheduler(
   const canLimit = limitsEf && (scheduler.efNeeds?.every((kind) => !missing.has(kind)) ?? false);
   const ef = canLimit ? efInput(settings, rate, links) : undefined;
   const said = [...notes, ...(ef ? [`EF has at most ${formatRate(ef.rate)} of it`] : [])];
+  const cost = costOf(link, settings);
+  if (cost?.own !== undefined && rate !== undefined) said.push(costNote(cost.overhead.bytes, cost.own));
   const instead = `this kernel lacks ${lacking.join(' and ')}: ${scheduler.name} instead`;
   return {
     tree: charged(
       scheduler.build({ rate, mtu: link.mtu, wash, filterAcks, ...(hosts && { hosts }), ...(ef && { ef }) }),
       link,
-      settings,
+      cost,
     ),
     scheduler: scheduler.name,
     rate,
@@ -122,11 +131,24 @@ function efInput(
   return { rate: wholeBytes(Math.min(...limits)), clients };
 }
 
-const ETHERNET_HEADER = 14;
+function charged(tree: Tree, link: Link, cost: TunnelOverhead | undefined): Tree {
+  return cost === undefined ? tree : chargeOverhead(tree, cost.overhead, headerBytes(link));
+}
 
-function charged(tree: Tree, link: Link, { overhead }: LineSettings): Tree {
-  if (overhead === undefined) return tree;
-  return chargeOverhead(tree, parseOverhead(overhead), isTunnel(link) ? 0 : ETHERNET_HEADER);
+/** What a packet of this interface costs on the line; undefined: what the interface counts. */
+function costOf(link: Link, { overhead }: LineSettings): TunnelOverhead | undefined {
+  const tunnel = tunnelName(link);
+  if (tunnel !== undefined) return tunnelOverhead(tunnel, overhead, headerBytes(link));
+  return overhead === undefined ? undefined : { overhead: parseOverhead(overhead) };
+}
+
+function costNote(bytes: number, own: number): string {
+  return `each packet counts ${bytes} bytes more: ${own} for the tunnel, ${bytes - own} for the link that carries it`;
+}
+
+/** What the interface itself counts beyond the network layer. */
+function headerBytes({ headerless }: Link): number {
+  return headerless === true ? 0 : ETHERNET_HEADER;
 }
 
 /** Says so where the DSCP is to be cleared, and no qdisc of the tree can. */

@@ -11,6 +11,7 @@ import { clientsByInterface, limitHooks } from './limits.js';
 import { rateNotes, shapedRate, wholeBytes } from './line-rate.js';
 import { NO_QUEUE, planQueue, type Queue } from './plan-queue.js';
 import { isQubesUplink, isTunnel, rolesOf, type Role } from './roles.js';
+import { doubtNotes, hasRate, yieldNotes } from './shaped-once.js';
 import { chooseScheduler } from './schedulers/choose.js';
 
 /** What belongs on one interface. */
@@ -35,13 +36,12 @@ export interface PlanInput {
 
 /** The plan for every interface but the loopback, and for the ifbs that belong to the lines. */
 export function planTc(input: PlanInput): DevicePlan[] {
-  const roles = rolesOf(input.links, input.routes);
+  const roles = rolesOf(input.links, input.routes, (ifname) => hasRate(ifname, input.config));
+  const lines = input.links.filter(({ ifname }) => roles.get(ifname) === 'line');
   const clients = clientsByInterface(input.config.clients, input.routes);
   // Without a shaper a detour through an ifb is of no use.
   const canShape = !input.withoutIfb && (chooseScheduler(true, input.missing)?.scheduler.shapes ?? false);
-  const downloads = input.links.filter(
-    (link) => canShape && roles.get(link.ifname) === 'line' && downOf(link, input) !== undefined,
-  );
+  const downloads = lines.filter((link) => canShape && downOf(link, input) !== undefined);
   const devices = input.links
     .filter((link) => link.ifname !== 'lo' && !isOurIfb(link))
     .map((link): DevicePlan => {
@@ -49,9 +49,9 @@ export function planTc(input: PlanInput): DevicePlan[] {
         case 'client':
           return planClient(link, clients.get(link.ifname) ?? {}, downloads, input);
         case 'line':
-          return planLine(link, downloads.includes(link), input);
+          return planLine(link, downloads.includes(link), lines, input);
         case 'uplink':
-          return planUplink(link, input);
+          return planUplink(link, lines, input);
         case undefined:
           return { link, role: undefined, hooks: [], ...NO_QUEUE };
       }
@@ -83,13 +83,13 @@ function planClient(
   };
 }
 
-function planUplink(link: Link, input: PlanInput): DevicePlan {
+function planUplink(link: Link, lines: readonly Link[], input: PlanInput): DevicePlan {
   const settings = settingsBesideLine(link, input);
-  const wash = isWashed(link, settings);
-  return { link, role: 'uplink', hooks: [], ...planQueue(link, { settings, wash }, input) };
+  const request = { settings, wash: isWashed(link, settings), notes: yieldNotes(link, lines, input.config) };
+  return { link, role: 'uplink', hooks: [], ...planQueue(link, request, input) };
 }
 
-function planLine(link: Link, isDownload: boolean, input: PlanInput): DevicePlan {
+function planLine(link: Link, isDownload: boolean, lines: readonly Link[], input: PlanInput): DevicePlan {
   const settings = settingsOf(input.config, link.ifname);
   const { up, use = 100 } = settings;
   const rate = shapedRate(up, use);
@@ -104,6 +104,7 @@ function planLine(link: Link, isDownload: boolean, input: PlanInput): DevicePlan
     notes: [
       ...rateNotes(up, rate, use),
       ...(filterAcks ? ['needless acknowledgements are dropped: the line is very asymmetric'] : []),
+      ...doubtNotes(link, lines, input.config),
     ],
   };
   return {

@@ -15,7 +15,7 @@ import { deviceOps, rebuildOps } from './device-ops.js';
 import { isOurIfb } from './download.js';
 import { planTc, type DevicePlan, type PlanInput } from './plan.js';
 import { REMEMBER_TABLE, TC_TABLE } from './remember.js';
-import { clientsOf, linesOf } from './roles.js';
+import { clientsOf, uplinksOf } from './roles.js';
 
 /** What a pass did and found. */
 export interface PassResult {
@@ -37,7 +37,7 @@ type Seen = Map<string, ObservedDevice>;
  */
 export async function reconcile(config: TcConfig, missing: Set<QdiscKind>): Promise<PassResult> {
   const network = await observeNetwork();
-  const observed: Seen = new Map(await observeTc(namesOf(network.links), linesOf(network)));
+  const observed: Seen = new Map(await observeTc(namesOf(network.links), uplinksOf(network)));
   const ifbs = await makeIfbs({ ...network, config, missing }, observed);
   const input = { ...network, config, missing, withoutIfb: ifbs.problems.length > 0 };
   const result = await converge(input, missing, observed);
@@ -95,7 +95,7 @@ async function attempt(action: Promise<void>): Promise<string[]> {
 
 async function converge(planned: PlanInput, missing: Set<QdiscKind>, observed: Seen): Promise<PassResult> {
   const { config } = planned;
-  const lines = linesOf(planned);
+  const uplinks = uplinksOf(planned);
   let input = planned;
   const had = new Map(observed);
   const changed = new Set<string>();
@@ -116,7 +116,7 @@ async function converge(planned: PlanInput, missing: Set<QdiscKind>, observed: S
     const failures = await applyTc(renderTc(todo));
     learnMissing(failures, missing);
     const names = todo.map(({ ifname }) => ifname);
-    const after = await observeTc(names, lines);
+    const after = await observeTc(names, uplinks);
     for (const name of names) changed.add(name);
     for (const [name, now] of after) observed.set(name, now);
     refused = stillWrong(names, planTc(input), observed, failures, config);

@@ -1,5 +1,7 @@
 // Owns what each interface is for. Pure: the interfaces and routes are arguments.
-import { isDefaultRoute, type Link, type Route } from '@qubes-qos/core/links';
+import type { Link, Route } from '@qubes-qos/core/links';
+import type { TunnelName } from '@qubes-qos/core/overhead';
+import { towardsInternet } from '@qubes-qos/core/reach';
 
 /**
  * - `client`: a vif, behind which a qube is;
@@ -22,13 +24,28 @@ export function isQubesUplink({ group }: Link): boolean {
   return group === GROUP_UPLINK;
 }
 
-/** True for an interface whose packets another one carries again, encrypted. */
+/**
+ * Kinds of link whose packets another uplink carries again, and what they are sent in, where that is known. `tun` is
+ * OpenVPN's and that of most other programs, with frames in it (tap) too; `ovpn-dco` is what `ovpn` was before Linux 6.16.
+ */
+export const TUNNEL_KINDS: ReadonlyMap<string, TunnelName | undefined> = new Map([
+  ['wireguard', 'wireguard'],
+  ['amneziawg', 'wireguard'],
+  ['tun', 'openvpn'],
+  ['ovpn', 'openvpn'],
+  ['ovpn-dco', 'openvpn'],
+  ['ppp', undefined],
+]);
+
+/** True for an interface whose packets another one carries again. */
 export function isTunnel({ kind }: Link): boolean {
   return kind !== undefined && TUNNEL_KINDS.has(kind);
 }
 
-/** Kinds of link that carry what another uplink carries again, encrypted. */
-export const TUNNEL_KINDS: ReadonlySet<string> = new Set(['wireguard', 'tun', 'amneziawg', 'ovpn', 'ppp']);
+/** What a tunnel sends its packets in; undefined for what is no tunnel, or one whose cost is not known. */
+export function tunnelName({ kind }: Link): TunnelName | undefined {
+  return kind === undefined ? undefined : TUNNEL_KINDS.get(kind);
+}
 
 /** True for a vif, behind which a qube is. */
 export function isClient({ group }: Link): boolean {
@@ -40,17 +57,28 @@ export function clientsOf(links: readonly Link[]): ReadonlySet<string> {
   return new Set(links.filter(isClient).map(({ ifname }) => ifname));
 }
 
-/** The names of the lines. */
-export function linesOf({ links, routes }: Network): ReadonlySet<string> {
-  return new Set([...rolesOf(links, routes)].flatMap(([ifname, role]) => (role === 'line' ? [ifname] : [])));
+/**
+ * The names of the interfaces on which EF may have many queues: the uplinks, because which of them is the line depends on
+ * the settings.
+ */
+export function uplinksOf({ links, routes }: Network): ReadonlySet<string> {
+  const roles = [...rolesOf(links, routes)];
+  return new Set(roles.flatMap(([ifname, role]) => (role === 'client' ? [] : [ifname])));
 }
 
-/** The role of every interface that has one. */
-export function rolesOf(links: readonly Link[], routes: readonly Route[]): Map<string, Role> {
-  const routed = new Set(routes.filter(isDefaultRoute).map(({ dev }) => dev));
+/**
+ * The role of every interface that has one.
+ * @param hasRate - whether the settings give an interface a rate, should it be a line.
+ */
+export function rolesOf(
+  links: readonly Link[],
+  routes: readonly Route[],
+  hasRate: (ifname: string) => boolean = () => false,
+): Map<string, Role> {
+  const routed = towardsInternet(routes);
   const clients = links.filter(isClient);
   const uplinks = links.filter((link) => isUplink(link, routed));
-  const lines = linesAmong(uplinks);
+  const lines = linesAmong(uplinks, hasRate);
   return new Map<string, Role>([
     ...clients.map(({ ifname }): [string, Role] => [ifname, 'client']),
     ...uplinks.map((link): [string, Role] => [link.ifname, lines.includes(link) ? 'line' : 'uplink']),
@@ -64,9 +92,13 @@ function isUplink(link: Link, routed: ReadonlySet<string>): boolean {
 
 // A tunnel is shaped rather than the interface that carries it: only inside the tunnel are the classes visible
 // (WireGuard clears the outer DSCP). Without one, a NIC is nearer to the bottleneck than Xen's link to the NetVM.
-function linesAmong(uplinks: readonly Link[]): readonly Link[] {
+// A tunnel without a rate yields to what carries it, if that has one: one line is shaped once.
+function linesAmong(uplinks: readonly Link[], hasRate: (ifname: string) => boolean): readonly Link[] {
   const tunnels = uplinks.filter(isTunnel);
-  if (tunnels.length > 0) return tunnels;
-  const nics = uplinks.filter(({ group }) => group === 0);
-  return nics.length > 0 ? nics : uplinks;
+  const carriers = uplinks.filter((link) => !isTunnel(link));
+  const nics = carriers.filter(({ group }) => group === 0);
+  const nearest = nics.length > 0 ? nics : carriers;
+  if (tunnels.length === 0) return nearest;
+  const shaped = nearest.filter(({ ifname }) => hasRate(ifname));
+  return shaped.length > 0 && !tunnels.some(({ ifname }) => hasRate(ifname)) ? shaped : tunnels;
 }

@@ -7,7 +7,7 @@ import { observeNetwork } from '@qubes-qos/host/links';
 import { observeCounters, observeTc } from '@qubes-qos/host/tc';
 import { deviceOps } from './device-ops.js';
 import { planTc, type DevicePlan } from './plan.js';
-import { linesOf } from './roles.js';
+import { uplinksOf } from './roles.js';
 
 /** Counters of one class on one interface since its tree was built. */
 export interface ClassStatus {
@@ -49,7 +49,7 @@ export async function readStatus(
   const plans = planTc({ ...network, config, missing }).filter(({ role }) => role !== undefined);
   const observed = await observeTc(
     plans.map(({ link }) => link.ifname),
-    linesOf(network),
+    uplinksOf(network),
   );
   const counters = await observeCounters();
   return {

@@ -68,6 +68,23 @@ export function canonicalNetwork(network: string): string {
   return `${addressText(family, words)}/${length}`;
 }
 
+/** The addresses of a network, as numbers of 32 or 128 bits. */
+export interface NetworkRange {
+  readonly family: IpFamily;
+  readonly first: bigint;
+  readonly last: bigint;
+}
+
+/** The range of a network such as `10.0.0.0/8` or `2000::/3`. */
+export function networkRange(network: string): NetworkRange {
+  const [address = '', length = ''] = network.split('/');
+  const family = familyOfNetwork(network);
+  const value = addressWords(family, address).reduce((sum, word) => (sum << 32n) | BigInt(word), 0n);
+  const size = 1n << BigInt(WORD_BITS * WORDS[family] - Number(length));
+  const first = value - (value % size);
+  return { family, first, last: first + size - 1n };
+}
+
 /** A word of which the first bits are set. */
 function maskOf(bits: number): number {
   return bits === 0 ? 0 : (-1 << (WORD_BITS - bits)) >>> 0;
