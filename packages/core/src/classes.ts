@@ -15,6 +15,8 @@ export interface TrafficClass {
   readonly rank: number;
   /** Weight among the classes that wait when EF has nothing to send; 0 means served strictly first. */
   readonly share: number;
+  /** User priority on Wi-Fi, 0-7, which chooses the access category (RFC 8325 section 4.3). */
+  readonly userPriority: number;
   readonly description: string;
   /** The document that defines the code point. */
   readonly rfc: string;
@@ -23,17 +25,30 @@ export interface TrafficClass {
 interface ClassRow {
   readonly dscp: number;
   readonly share: number;
+  readonly userPriority: number;
   readonly description: string;
   readonly rfc: string;
 }
 
 const ROWS: Readonly<Record<ClassName, ClassRow>> = {
-  ef: { dscp: 46, share: 0, description: 'calls: served first', rfc: 'RFC 3246' },
-  cs5: { dscp: 40, share: 4, description: 'interactive: remote desktop, signalling', rfc: 'RFC 4594' },
-  cs0: { dscp: 0, share: 3, description: 'everything else (the default)', rfc: 'RFC 2474' },
+  ef: { dscp: 46, share: 0, userPriority: 6, description: 'calls: served first', rfc: 'RFC 3246' },
+  cs5: {
+    dscp: 40,
+    share: 4,
+    userPriority: 5,
+    description: 'interactive: remote desktop, signalling',
+    rfc: 'RFC 4594',
+  },
+  cs0: { dscp: 0, share: 3, userPriority: 0, description: 'everything else (the default)', rfc: 'RFC 2474' },
   // RFC 4594 uses CS2 for network management; below best effort is the meaning the original gave it.
-  cs2: { dscp: 16, share: 2, description: 'low: large transfers that someone waits for', rfc: 'RFC 2474' },
-  cs1: { dscp: 8, share: 1, description: 'background: backups, updates', rfc: 'RFC 3662' },
+  cs2: {
+    dscp: 16,
+    share: 2,
+    userPriority: 0,
+    description: 'low: large transfers that someone waits for',
+    rfc: 'RFC 2474',
+  },
+  cs1: { dscp: 8, share: 1, userPriority: 1, description: 'background: backups, updates', rfc: 'RFC 3662' },
 };
 
 /** The classes, best first. */

@@ -14,6 +14,8 @@ export interface Link {
   readonly mtu: number;
   /** True when its packets have no link-layer header: tunnels of IP packets, mobile broadband. */
   readonly headerless?: true;
+  /** True for Wi-Fi. */
+  readonly wireless?: true;
 }
 
 /** A unicast route, of either family. */

@@ -1,4 +1,5 @@
 // Owns the reading of interfaces and routes from the running system, and the news that they changed.
+import { existsSync } from 'node:fs';
 import { readLinks, readRoutes, type Link, type Route } from '@qubes-qos/core/links';
 import { parseJsonLines } from './json-lines.js';
 import { follow, run, type Follower } from './process.js';
@@ -9,12 +10,20 @@ export interface Network {
   readonly routes: readonly Route[];
 }
 
+/** The link to the radio of a Wi-Fi interface (kernel net/wireless/core.c). */
+const RADIO = (ifname: string): string => `/sys/class/net/${ifname}/phy80211`;
+
 /** Reads all interfaces and routes, in one process. @throws QosError of `run`, or `protocol` */
 export async function observeNetwork(): Promise<Network> {
   const stdin = 'link show\nroute show table all\n';
   const { stdout } = await run(['ip', '-N', '-d', '-j', '-batch', '-'], { stdin });
   const [links, routes] = parseJsonLines(stdout, 'ip');
-  return { links: readLinks(links ?? []), routes: readRoutes(routes ?? []) };
+  return { links: readLinks(links ?? []).map(withRadio), routes: readRoutes(routes ?? []) };
+}
+
+/** ip does not tell what is Wi-Fi. Only hardware can be: what has a kind is not asked for. */
+function withRadio(link: Link): Link {
+  return link.kind === undefined && existsSync(RADIO(link.ifname)) ? { ...link, wireless: true } : link;
 }
 
 /** A line whenever an interface or a route changes. What changed is read back, never parsed from the line. */

@@ -12,6 +12,7 @@ import { rateNotes, shapedRate, wholeBytes } from './line-rate.js';
 import { NO_QUEUE, planQueue, type Queue } from './plan-queue.js';
 import { isQubesUplink, isTunnel, rolesOf, type Role } from './roles.js';
 import { doubtNotes, hasRate, yieldNotes } from './shaped-once.js';
+import { accessHooks } from './wifi.js';
 import { chooseScheduler } from './schedulers/choose.js';
 
 /** What belongs on one interface. */
@@ -86,7 +87,8 @@ function planClient(
 function planUplink(link: Link, lines: readonly Link[], input: PlanInput): DevicePlan {
   const settings = settingsBesideLine(link, input);
   const request = { settings, wash: isWashed(link, settings), notes: yieldNotes(link, lines, input.config) };
-  return { link, role: 'uplink', hooks: [], ...planQueue(link, request, input) };
+  const hooks = request.wash ? accessHooks(link) : [];
+  return { link, role: 'uplink', hooks, ...planQueue(link, request, input) };
 }
 
 function planLine(link: Link, isDownload: boolean, lines: readonly Link[], input: PlanInput): DevicePlan {
@@ -108,11 +110,12 @@ function planLine(link: Link, isDownload: boolean, lines: readonly Link[], input
     ],
   };
   return {
-    ...{
-      link,
-      role: 'line',
-      hooks: [...policeHooks(settings.police), ...(isDownload ? lineHooks(link) : [])],
-    },
+    ...{ link, role: 'line' },
+    hooks: [
+      ...policeHooks(settings.police),
+      ...(isDownload ? lineHooks(link) : []),
+      ...(request.wash ? accessHooks(link) : []),
+    ],
     ...exempted(planQueue(link, request, input), link, 'dst', input),
   };
 }

@@ -18,6 +18,9 @@ const police = (rate: number): HookAction => ({ action: 'police', rate, burst: 6
 const filter = (slot: number, ...actions: HookAction[]): HookFilter => ({
   ...{ hook: 'ingress', slot, protocol: 'all', actions },
 });
+const raised = (dscp: number, priority: number): HookFilter => ({
+  ...{ hook: 'egress', slot: 5, protocol: 'ip', dscp, actions: [{ action: 'user-priority', priority }] },
+});
 const toIfb: HookFilter = filter(2, { action: 'restore' }, { action: 'redirect', to: 'qos-2' });
 
 /** One interface: refuses what the kernel refuses. */
@@ -36,13 +39,19 @@ class HookKernel {
         this.#qdisc = 'none';
       } else if (op.op === 'add-hook-filter') {
         if (this.#qdisc === 'none') throw new Error('Parent Qdisc does not exist.');
-        if (this.#ours.some((one) => one.hook === op.filter.hook && one.slot === op.filter.slot))
+        const { hook, slot, protocol, dscp } = op.filter;
+        const mark = filterMark(op.filter);
+        const there = this.#ours.filter((one) => one.hook === hook && one.slot === slot);
+        if (there.some((one) => dscp === undefined || one.byDscp !== true || one.mark === mark))
           throw new Error('File exists');
         const redirect = op.filter.actions.find((action) => action.action === 'redirect');
-        const { hook, slot, protocol } = op.filter;
-        this.#ours.push({ hook, slot, protocol, mark: filterMark(op.filter), to: redirect?.to });
+        const byDscp = dscp !== undefined && { byDscp: true };
+        this.#ours.push({ hook, slot, protocol, mark, ...byDscp, to: redirect?.to });
       } else {
-        const rest = this.#ours.filter((one) => one.hook !== op.filter.hook || one.slot !== op.filter.slot);
+        const { hook, slot, mark, byDscp = false } = op.filter;
+        const isGone = (one: ObservedFilter): boolean =>
+          one.hook === hook && one.slot === slot && (!byDscp || one.mark === mark);
+        const rest = this.#ours.filter((one) => !isGone(one));
         if (rest.length === this.#ours.length) throw new Error('Cannot find specified filter chain.');
         this.#ours = rest;
       }
@@ -102,11 +111,32 @@ describe('diffHooks', () => {
     expect(diffHooks([toIfb], lost.observe())).toHaveLength(2);
   });
 
+  test('filters by DSCP share a preference, and one goes without the others', () => {
+    const kernel = new HookKernel();
+    const all = [raised(46, 6), raised(40, 5), raised(8, 1)];
+    kernel.run(diffHooks(all, NO_HOOKS));
+    expect(diffHooks(all, kernel.observe())).toEqual([]);
+    const changed = [raised(46, 6), raised(40, 4), raised(8, 1)];
+    const ops = diffHooks(changed, kernel.observe());
+    expect(ops.map(({ op }) => op)).toEqual(['delete-hook-filter', 'add-hook-filter']);
+    expect(renderHookOp(ops[0]!, 'wlan0')).toMatch(
+      /^filter delete dev wlan0 egress .* pref 5105 handle \d+ flower$/,
+    );
+    kernel.run(ops);
+    expect(diffHooks(changed, kernel.observe())).toEqual([]);
+    kernel.run(diffHooks([], kernel.observe()));
+    expect(kernel.observe()).toEqual(NO_HOOKS);
+  });
+
   test('random walks end where they should, and then rest', () => {
     const slots = fc.uniqueArray(fc.integer({ min: 0, max: 5 }), { maxLength: 5 });
+    const byDscp = fc.subarray([raised(46, 6), raised(46, 5), raised(8, 1)]);
     const wanted = fc
-      .tuple(slots, fc.constantFrom(1e6, 2e6))
-      .map(([list, rate]) => list.map((slot) => (slot === 2 ? toIfb : filter(slot, police(rate)))));
+      .tuple(slots, fc.constantFrom(1e6, 2e6), byDscp)
+      .map(([list, rate, more]) => [
+        ...list.map((slot) => (slot === 2 ? toIfb : filter(slot, police(rate)))),
+        ...more,
+      ]);
     const step = fc.record({ wanted, other: fc.boolean(), lose: fc.boolean() });
     fc.assert(
       fc.property(fc.array(step, { maxLength: 15 }), (steps) => {
@@ -130,6 +160,7 @@ test('each kind of filter is one line of tc', () => {
     toIfb,
     filter(3, { action: 'restore' }),
     filter(4, police(5e6)),
+    raised(46, 6),
   ].map((one) =>
     renderHookOp({ op: 'add-hook-filter', filter: one }, 'ens6').replace(/handle \d+/, 'handle N'),
   );
@@ -139,6 +170,7 @@ test('each kind of filter is one line of tc', () => {
     'filter add dev ens6 ingress protocol all pref 5102 handle N matchall action ctinfo dscp 0xfc000000 0x01000000 pipe action mirred egress redirect dev qos-2',
     'filter add dev ens6 ingress protocol all pref 5103 handle N matchall action ctinfo dscp 0xfc000000 0x01000000 continue',
     'filter add dev ens6 ingress protocol all pref 5104 handle N matchall action police rate 5000000bit burst 65536b mtu 65535 conform-exceed drop/continue',
+    'filter add dev ens6 egress protocol ip pref 5105 handle N flower ip_tos 0xb8/0xfc action skbedit priority 0:106 continue',
   ]);
 });
 

@@ -15,14 +15,17 @@ export type HookAction =
   /** Sends the packet through the qdisc of another device (an ifb) before it goes on. */
   | { readonly action: 'redirect'; readonly to: string }
   /** Drops what is above a rate. */
-  | { readonly action: 'police'; readonly rate: number; readonly burst: number };
+  | { readonly action: 'police'; readonly rate: number; readonly burst: number }
+  /** Says by which user priority, 0-7, Wi-Fi is to send the packet, whatever its DSCP is by then. */
+  | { readonly action: 'user-priority'; readonly priority: number };
 
-/** One filter of ours, for every packet of its protocol. */
+/** One filter of ours, for every packet of its protocol, or those of one DSCP. */
 export interface HookFilter {
   readonly hook: Hook;
-  /** Position, from 0: part of the preference, so there is one of each on a hook. */
+  /** Position, from 0: part of the preference. Only filters by DSCP share one. */
   readonly slot: number;
   readonly protocol: 'all' | IpFamily;
+  readonly dscp?: number;
   readonly actions: readonly HookAction[];
 }
 
@@ -33,6 +36,8 @@ export interface ObservedFilter {
   readonly protocol: string;
   /** What `filterMark` gave when it was made; undefined when it is no filter that we would have made. */
   readonly mark: number | undefined;
+  /** True for one by DSCP. */
+  readonly byDscp?: boolean;
   /** The device of a redirect that is still there. */
   readonly to: string | undefined;
 }
@@ -71,8 +76,9 @@ const POLICE_MTU = 65_535;
  * told, nor a pedit in a form to compare; the handle shows it.
  */
 export function filterMark(filter: HookFilter): number {
-  // A matchall handle is a number of 32 bits other than 0.
-  return hash(actionWords(filter)) || 1;
+  // The handle of matchall and of flower is a number of 32 bits other than 0.
+  const { dscp } = filter;
+  return hash(dscp === undefined ? actionWords(filter) : `${matchWords(filter)} ${actionWords(filter)}`) || 1;
 }
 
 /** One line for `tc -batch`. */
@@ -83,10 +89,20 @@ export function renderHookOp(op: HookOp, ifname: string): string {
     case 'delete-hooks':
       return `qdisc delete dev ${ifname} clsact`;
     case 'add-hook-filter':
-      return `filter add dev ${ifname} ${place(op.filter)} handle ${filterMark(op.filter)} matchall ${actionWords(op.filter)}`;
+      return `filter add dev ${ifname} ${place(op.filter)} handle ${filterMark(op.filter)} ${matchWords(op.filter)} ${actionWords(op.filter)}`;
     case 'delete-hook-filter':
-      return `filter delete dev ${ifname} ${place(op.filter)}`;
+      return `filter delete dev ${ifname} ${place(op.filter)}${numberWords(op.filter)}`;
   }
+}
+
+/** flower reads the DSCP of both families. */
+function matchWords({ dscp }: HookFilter): string {
+  return dscp === undefined ? 'matchall' : `flower ip_tos 0x${(dscp << 2).toString(16)}/0xfc`;
+}
+
+/** Only one of several at its place is to go. */
+function numberWords({ byDscp = false, mark }: ObservedFilter): string {
+  return byDscp && mark !== undefined ? ` handle ${mark} flower` : '';
 }
 
 function place({ hook, protocol, slot }: Pick<HookFilter, 'hook' | 'slot'> & { protocol: string }): string {
@@ -111,6 +127,9 @@ function words(action: HookAction, last: boolean): string {
       return `ctinfo dscp 0x${MARK_DSCP.toString(16)} 0x${MARK_SET.toString(16).padStart(8, '0')} ${control}`;
     case 'redirect':
       return `mirred egress redirect dev ${action.to}`;
+    case 'user-priority':
+      // Values from 256 to 263 of the packet priority are user priorities (net/wireless/util.c, cfg80211_classify8021d).
+      return `skbedit priority 0:10${action.priority} ${control}`;
     case 'police':
       return `police rate ${action.rate}bit burst ${action.burst}b mtu ${POLICE_MTU} conform-exceed drop/${control}`;
   }
@@ -131,6 +150,9 @@ const hookFilterJson = z.looseObject({
   ),
 });
 
+/** The classifiers of our filters. */
+const KINDS: ReadonlySet<string> = new Set(['matchall', 'flower']);
+
 /** Reads `tc -j filter show dev X ingress` and `… egress`. Throws a ZodError when the shape is another. */
 export function readHooks(
   qdisc: ObservedHooks['qdisc'],
@@ -149,7 +171,8 @@ export function readHooks(
     qdisc,
     ours: ours.map(({ hook, json: { pref, protocol, kind, options } }) => ({
       ...{ hook, protocol, slot: pref - FIRST_PREF },
-      mark: kind === 'matchall' ? options?.handle : undefined,
+      mark: KINDS.has(kind) ? options?.handle : undefined,
+      ...(kind === 'flower' && { byDscp: true }),
       to: options?.actions?.find((action) => action.to_dev !== undefined)?.to_dev,
     })),
     others: all.length - ours.length,
@@ -174,12 +197,16 @@ export function diffHooks(desired: readonly HookFilter[], observed: ObservedHook
   ];
 }
 
-function isSame(wanted: HookFilter, { hook, slot, protocol, mark, to }: ObservedFilter): boolean {
+function isSame(
+  wanted: HookFilter,
+  { hook, slot, protocol, mark, byDscp = false, to }: ObservedFilter,
+): boolean {
   const redirect = wanted.actions.find((action) => action.action === 'redirect');
   return (
     wanted.hook === hook &&
     wanted.slot === slot &&
     wanted.protocol === protocol &&
+    (wanted.dscp !== undefined) === byDscp &&
     filterMark(wanted) === mark &&
     redirect?.to === to
   );
