@@ -6,6 +6,9 @@
                                                               datagrams of BYTES payload at a constant rate, in turn from
                                                               as many sockets
     traffic.py probe HOST PORT START COUNT INTERVAL BYTES     a call: COUNT datagrams, one each INTERVAL
+    traffic.py echo HOST PORT                                 sends every datagram back, from the address HOST
+    traffic.py ask HOST PORT COUNT                            datagrams to an echo, one after another; prints how many
+                                                              came back within a second
 
 A probe carries its number and the time of sending; the server takes the time at which the kernel received it.
 """
@@ -28,7 +31,8 @@ PROBE_HEADER = struct.Struct("!QQ")
 
 def main():
     command, *args = sys.argv[1:]
-    {"serve": serve, "tcp": send_tcp, "udp": send_udp, "probe": send_probe}[command](*args)
+    commands = {"serve": serve, "tcp": send_tcp, "udp": send_udp, "probe": send_probe, "echo": echo, "ask": ask}
+    commands[command](*args)
 
 
 def serve(start, end, tcp_ports, udp_ports, probe_ports):
@@ -132,6 +136,25 @@ def send_probe(host, port, start, count, interval, size):
         wait_until(int(start) + number * int(interval))
         PROBE_HEADER.pack_into(data, 0, number, time.time_ns())
         sender.send(data)
+
+
+def echo(host, port):
+    receiver = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET, socket.SOCK_DGRAM)
+    receiver.bind((host, int(port)))
+    while True:
+        data, sender = receiver.recvfrom(2048)
+        receiver.sendto(data, sender)
+
+
+def ask(host, port, count):
+    sender = connect_udp(host, port)
+    sender.settimeout(1)
+    answers = 0
+    for number in range(int(count)):
+        sender.send(str(number).encode())
+        with contextlib.suppress(TimeoutError, ConnectionRefusedError):
+            answers += sender.recv(2048) == str(number).encode()
+    print(answers)
 
 
 def connect_udp(host, port):

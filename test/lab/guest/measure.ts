@@ -15,20 +15,28 @@ export interface Row {
   /** Payload, Mbit a second. */
   readonly personal: number;
   readonly untrusted: number;
-  /** Bytes that each band of sys-net's card sent, best class first; empty while there is no tree of five bands. */
+  /** Bytes that each band of the line sent, best class first; empty while there is no tree of five bands. */
   readonly bands: readonly number[];
   /** Packets that sys-firewall's forward hook saw, and those that its vifs received. */
   readonly forwardHook: number;
   readonly received: number;
 }
 
+/** Where the line is. */
+export interface Place {
+  readonly qube: string;
+  readonly device: string;
+}
+
+const CARD: Place = { qube: 'sys-net', device: NIC };
+
 /** Runs the traffic and reads the counters before and after. */
-export async function measure(options: TrafficOptions): Promise<Row> {
+export async function measure(options: TrafficOptions, line = CARD): Promise<Row> {
   // The first packet of a path waits for the addresses of the neighbours, which is nobody's queue.
   await inQube('work', 'ping', '-q', '-c', '1', '-W', '2', SERVER[options.family]);
-  const before = await counters();
+  const before = await counters(line);
   const { sent, probes, goodputMbit } = await runTraffic(options);
-  const after = await counters();
+  const after = await counters(line);
   const sorted = probes.map((probe) => probe.addedMs).sort((a, b) => a - b);
   return {
     p50: quantile(sorted, 0.5),
@@ -47,7 +55,7 @@ export function quantile(sorted: readonly number[], share: number): number {
   return sorted[Math.max(0, Math.ceil(sorted.length * share) - 1)] ?? NaN;
 }
 
-/** Counters of sys-net's card and of sys-firewall. */
+/** Counters of the line and of sys-firewall. */
 export interface Counters {
   readonly bands: readonly number[];
   readonly forwardHook: number;
@@ -55,9 +63,9 @@ export interface Counters {
 }
 
 /** What the counters stand at. */
-export async function counters(): Promise<Counters> {
+export async function counters(line = CARD): Promise<Counters> {
   return {
-    bands: await bandBytes('sys-net', NIC),
+    bands: await bandBytes(line.qube, line.device),
     forwardHook: await forwardHook('sys-firewall'),
     received: await received('sys-firewall'),
   };

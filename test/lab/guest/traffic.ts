@@ -13,6 +13,8 @@ export interface TrafficOptions {
   readonly phaseMs: number;
   /** Length of the call, seconds. */
   readonly seconds: number;
+  /** Largest packet of the way, bytes: datagrams above it would be two, of which one has no ports. 1500 by default. */
+  readonly mtu?: number;
 }
 
 /** One packet of the call that arrived. */
@@ -40,6 +42,8 @@ const LOADS = [
   { qube: 'untrusted', tcp: [7101, 7102], udp: 7103 },
 ] as const;
 const UDP_RATE = 6_000_000;
+/** Of IP and UDP, bytes. */
+const HEADERS: Readonly<Record<Family, number>> = { ip: 28, ip6: 48 };
 
 const INTERVAL_NS = 20_000_000n;
 /** A call: 160 bytes of G.711 every 20 ms. */
@@ -63,7 +67,7 @@ export async function runTraffic(options: TrafficOptions): Promise<Arrived> {
     LOADS.map((load) => load.udp).join(','),
     PROBE_PORT,
   );
-  const loads = options.load ? LOADS.flatMap((load) => startLoad(load, options.family, to)) : [];
+  const loads = options.load ? LOADS.flatMap((load) => startLoad(load, options, to)) : [];
   const sent = options.seconds * 50;
   const call = python(
     ...(['work', 'probe', SERVER[options.family], PROBE_PORT] as const),
@@ -93,9 +97,13 @@ export async function sendFlow(qube: string, family: Family, packets: number): P
   await python(qube, 'probe', SERVER[family], SWALLOW_PORT, from, packets, 1_000_000n, PROBE_BYTES);
 }
 
-function startLoad(load: (typeof LOADS)[number], family: Family, until: bigint): Promise<string>[] {
+function startLoad(
+  load: (typeof LOADS)[number],
+  { family, mtu = 1500 }: TrafficOptions,
+  until: bigint,
+): Promise<string>[] {
   const host = SERVER[family];
-  const payload = family === 'ip' ? 1472 : 1452;
+  const payload = mtu - HEADERS[family];
   return [
     ...load.tcp.map((port) => python(load.qube, 'tcp', host, port, until)),
     python(load.qube, 'udp', host, load.udp, until, UDP_RATE, payload),
