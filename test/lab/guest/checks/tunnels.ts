@@ -70,8 +70,8 @@ for (const family of ['ip', 'ip6'] as const) {
       const [row] = await Promise.all([
         measure(options, { qube: VPN_QUBE, device: 'wg0' }),
         // Twice: the threads of a moment ago may have been too few.
-      sleep(WARM_UP_MS - 2500).then(hurryEncryption),
-      sleep(WARM_UP_MS - 500).then(hurryEncryption),
+        sleep(WARM_UP_MS - 2500).then(hurryEncryption),
+        sleep(WARM_UP_MS - 500).then(hurryEncryption),
       ]);
       assertPriority(row, 50 * SECONDS * PACKET_BYTES[family]);
       return row;
