@@ -40,3 +40,12 @@ type_in user@dom0$ qvm-qos uplink sys-net --down 50mbit
 sleep 3
 type_in root@sys-net# qubes-qos-tc status
 type_in root@sys-net# qubes-qos-tc cleanup
+
+# A VPN qube: sys-firewall, with a tunnel as wg-quick makes it.
+lab exec sys-firewall ip link add wg0 type wireguard
+lab exec sys-firewall ip link set wg0 mtu 1420 up
+lab exec sys-firewall ip route add default dev wg0 table 51820
+type_in user@dom0$ qvm-qos uplink sys-firewall --up 10mbit
+sleep 3
+type_in root@sys-firewall# qubes-qos-tc apply
+type_in root@sys-firewall# qubes-qos-tc status

@@ -7,7 +7,7 @@ import { checkFiles, checkPath, guestFiles } from './host/bundle.js';
 const TIMEOUT_S = 590;
 
 /** The files that measure under load: they take minutes, so they are a test file of their own, beside the others. */
-export const MEASUREMENTS: readonly string[] = ['admission', 'download', 'priority', 'reference'];
+export const MEASUREMENTS: readonly string[] = ['admission', 'download', 'priority', 'reference', 'tunnels'];
 
 /** Registers a suite for each file of checks of this mode that is wanted. */
 export async function testGuestChecks(
