@@ -74,17 +74,17 @@ test('a tunnel without a rate yields to a card that has one, and says so', () =>
   const plans = tunnelled({ interface: { ens6: { up: '10mbit' } } });
   expect([one(plans, 'wg0').rate, one(plans, 'ens6').rate]).toEqual([undefined, 9_500_000]);
   expect(one(plans, 'wg0').notes).toContain(
-    'no rate: ens6, which carries it, is shaped, and cannot see its classes',
+    'no rate: shaped by ens6, which carries it and cannot see its classes',
   );
 });
 
 test('two shaped tunnels may be one in the other: status says what to do', () => {
   const two = tunnelled({}, [wg, { ...wg, ifindex: 6, ifname: 'wg1' }], 'up=10mbit');
-  expect(one(two, 'wg0').notes.join()).toContain('wg1 is shaped too');
+  expect(one(two, 'wg0').notes.join()).toContain('shaped like wg1');
   const decided = tunnelled(
     { interface: { wg1: { up: 'off' } } },
     [wg, { ...wg, ifindex: 6, ifname: 'wg1' }],
     'up=10mbit',
   );
-  expect([...one(decided, 'wg0').notes, ...one(decided, 'wg1').notes].join()).not.toContain('shaped too');
+  expect([...one(decided, 'wg0').notes, ...one(decided, 'wg1').notes].join()).not.toContain('shaped like');
 });

@@ -15,7 +15,7 @@ export function yieldNotes(link: Link, lines: readonly Link[], config: TcConfig)
   const shaped = lines.filter(({ ifname }) => hasRate(ifname, config));
   const names = shaped.map(({ ifname }) => ifname).join(' and ');
   if (shaped.length === 0 || shaped.some(isTunnel) === isTunnel(link)) return [];
-  if (isTunnel(link)) return [`no rate: ${names}, which carries it, is shaped, and cannot see its classes`];
+  if (isTunnel(link)) return [`no rate: shaped by ${names}, which carries it and cannot see its classes`];
   if (!hasRate(link.ifname, config)) return [];
   return [`not shaped: ${names} is, where the classes are seen, and a line is shaped once`];
 }
@@ -25,5 +25,5 @@ export function doubtNotes(link: Link, lines: readonly Link[], config: TcConfig)
   const others = lines.filter((line) => line !== link && isTunnel(line) && hasRate(line.ifname, config));
   if (!isTunnel(link) || others.length === 0 || !hasRate(link.ifname, config)) return [];
   const names = others.map(({ ifname }) => ifname).join(' and ');
-  return [`${names} is shaped too: if one carries the other, set up = "off" for the one that carries`];
+  return [`shaped like ${names}: if one carries the other, set up = "off" for the one that carries`];
 }
