@@ -110,6 +110,14 @@ describe('diffTc', () => {
     expect(diffTc('ens6', desired, observe(read(1600, 9_500_008)), LEAVE).ops).toHaveLength(1);
   });
 
+  test('a shaper of EF takes the place of a leaf that is gone, before its classes', () => {
+    const kernel = new KernelModel();
+    settle(kernel, TREES['ets+fq_codel']);
+    kernel.qdiscs.delete('510:');
+    settle(kernel, TREES['ets+fq_codel+ef-4750kbit']);
+    expect(diffTc('ens6', TREES['ets+fq_codel+ef-4750kbit'], kernel.observe(), LEAVE).ops).toEqual([]);
+  });
+
   test('random walks between all trees, damage and foreign roots end where they should, and then rest', () => {
     const trees = [
       ...Object.values(TREES),

@@ -87,9 +87,10 @@ function changesInPlace(desired: Tree, all: Tree): Op[] | undefined {
   const prefixes = changes(desired.prefixes, observed.prefixes, prefixKey, changePrefix);
   const sorters = changes(sortersOf(desired), sortersOf(observed), sorterKey, changeSorter);
   if (!qdiscs || !classes || !filters || !prefixes || !sorters) return undefined;
-  const shapers = qdiscs.filter((one) => one.op === 'replace-qdisc' && one.qdisc.options.kind === 'htb');
-  const leaves = qdiscs.filter((one) => !shapers.includes(one));
-  return [...shapers, ...classes, ...leaves, ...prefixes, ...filters, ...sorters, ...removals];
+  // A shaper of EF that is new must be there before its classes.
+  const isShaper = (op: Op): boolean => op.op === 'replace-qdisc' && op.qdisc.options.kind === 'htb';
+  const [shapers, others] = [qdiscs.filter(isShaper), qdiscs.filter((op) => !isShaper(op))];
+  return [...shapers, ...classes, ...others, ...prefixes, ...filters, ...sorters, ...removals];
 }
 
 /**
