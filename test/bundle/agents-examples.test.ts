@@ -65,7 +65,7 @@ describe('what qubes-qos-tc printed in the lab is what it prints now', () => {
       })),
     ];
     const plans = planTc({ links, routes, config, missing: new Set() });
-    const text = printedText(config, printed(plans));
+    const text = printedText(config, printed(config, plans));
     expect(recorded).toContain(`root@sys-net# qubes-qos-tc print\n${text}\n`);
   });
 

@@ -139,7 +139,7 @@ describe('the manual page of qubes-qos-trees', () => {
       config,
       missing: new Set(),
     });
-    const text = printedText(config, printed(plans));
+    const text = printedText(config, printed(config, plans));
     expect(example).toBe(`root@sys-net# qubes-qos-tc print\n${text}`);
   });
 

@@ -103,8 +103,8 @@ describe('the policer of what comes in', () => {
     expect(hooks()).toEqual([[0, ['police']]]);
     expect(hooks('down=50mbit')).toEqual([
       [0, ['police']],
-      [1, ['wash']],
-      [2, ['wash']],
+      [1, ['set-dscp']],
+      [2, ['set-dscp']],
       [3, ['restore', 'redirect']],
     ]);
   });

@@ -29,9 +29,11 @@ export const UPLINK_SOURCE = `${VM_CONFIG_FEATURE_PREFIX}${VM_CONFIG.uplink}`;
 export function readDom0Values(values: Dom0Values): {
   readonly uplink: UplinkSettings;
   readonly clients: ReadonlyMap<string, ClientPolicy>;
+  readonly enforce: boolean;
   readonly warnings: readonly string[];
 } {
   let uplink: UplinkSettings = {};
+  let enforce = false;
   const clients = new Map<string, ClientPolicy>();
   const warnings: string[] = [];
   for (const [name, value] of Object.entries(values)) {
@@ -41,13 +43,22 @@ export function readDom0Values(values: Dom0Values): {
       const reading = parseUplinkPolicy(value);
       uplink = settingsOfPolicy(reading.policy);
       warnings.push(...reading.warnings.map((text) => `${source}: ${text}`));
+    } else if (name === VM_CONFIG.enforce) {
+      enforce = parseEnforce(value);
     } else if (client !== undefined) {
       const reading = parseClientPolicy(value);
       clients.set(client, reading.policy);
       warnings.push(...reading.warnings.map((text) => `${source}: ${text}`));
     }
   }
-  return { uplink, clients, warnings };
+  return { uplink, clients, enforce, warnings };
+}
+
+/** `1`, or `0` and nothing for what is not there. @throws QosError('policy') */
+export function parseEnforce(value: string): boolean {
+  if (value === '1') return true;
+  if (value === '0' || value === '') return false;
+  throw new QosError('policy', `${quote(value)}: expected 1, to believe dom0 about the clients, or 0.`);
 }
 
 /** The client that a value is about, by its address. @throws QosError('policy') when there is no address. */

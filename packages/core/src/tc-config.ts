@@ -55,6 +55,8 @@ export interface TcConfig {
   readonly clients: ReadonlyMap<string, ClientPolicy>;
   /** The user's own trees, and the values, aliases and groups that they are written with. */
   readonly trees: TreesConfig;
+  /** True when dom0 is believed about the clients, and not their packets. */
+  readonly enforce: boolean;
   /** What was found odd and left out, one sentence each. */
   readonly warnings: readonly string[];
 }
@@ -158,7 +160,7 @@ export function mergeConfig(
   files: readonly { readonly source: string; readonly settings: FileSettings }[],
   dom0: Dom0Values = {},
 ): TcConfig {
-  const { uplink, clients, warnings } = readDom0Values(dom0);
+  const { uplink, clients, enforce, warnings } = readDom0Values(dom0);
   const layers = [
     { source: 'built in', line: BUILT_IN },
     ...files.map((file) => ({ source: file.source, line: file.settings.line ?? {} })),
@@ -189,6 +191,7 @@ export function mergeConfig(
     takeover: lastOf(files, 'takeover', false),
     local: lastOf(files, 'local', []),
     clients,
+    enforce,
     warnings,
   };
 }

@@ -14,6 +14,8 @@ export const VM_CONFIG = {
   dscp: 'dscp',
   /** The rate of a NetVM's line. */
   uplink: 'qos-uplink',
+  /** On a NetVM: `1` when it is to believe dom0 about its clients, and not their packets. */
+  enforce: 'qos-enforce',
 } as const;
 
 /** What dom0 says on a NetVM about one of its clients: this and the client's IPv4 address (design.md 3.2). */

@@ -30,7 +30,7 @@ export async function apply(): Promise<Outcome> {
 export async function print(json: boolean): Promise<Outcome> {
   const { config, faults, missing } = await load();
   const plans = planTc({ ...(await observeNetwork()), config, missing });
-  const result = printed(plans);
+  const result = printed(config, plans);
   const text = json ? printedJson(config, result) : printedText(config, result);
   return outcome(text, [...faults, ...config.warnings], faults.length);
 }

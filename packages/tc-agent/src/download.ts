@@ -29,8 +29,8 @@ export function lineHooks(line: Link): HookFilter[] {
   });
   const restore: HookAction = { action: 'restore' };
   return [
-    ingress(SLOT.washIp, 'ip', { action: 'wash', family: 'ip' }),
-    ingress(SLOT.washIpv6, 'ipv6', { action: 'wash', family: 'ipv6' }),
+    ingress(SLOT.washIp, 'ip', { action: 'set-dscp', family: 'ip', dscp: 0 }),
+    ingress(SLOT.washIpv6, 'ipv6', { action: 'set-dscp', family: 'ipv6', dscp: 0 }),
     isQubesUplink(line)
       ? ingress(SLOT.restore, 'all', restore)
       : ingress(SLOT.restore, 'all', restore, { action: 'redirect', to: ifbOf(line) }),

@@ -6,6 +6,7 @@ import { settingsOf, type LineSettings, type TcConfig } from '@qubes-qos/core/tc
 import type { HookFilter } from '@qubes-qos/core/tc/hooks';
 import type { PrefixFilter, QdiscKind } from '@qubes-qos/core/tc/model';
 import { ifbOf, isOurIfb, lineHooks, policeHooks, vifHooks } from './download.js';
+import { enforceHooks, enforceNote } from './enforce.js';
 import { exemptNetworks, withExempt } from './exempt.js';
 import { clientsByInterface, limitHooks } from './limits.js';
 import { rateNotes, shapedRate, wholeBytes } from './line-rate.js';
@@ -72,7 +73,9 @@ function planClient(
   input: PlanInput,
 ): DevicePlan {
   const { up, down } = policy;
+  const { enforce } = input.config;
   const notes = [
+    enforce ? enforceNote(policy) : 'trusted: its packets say which class they have',
     ...(up === undefined ? [] : [`what it sends is limited to ${formatRate(up)}`]),
     ...(down === undefined ? [] : [`what it receives is limited to ${formatRate(down)}`]),
   ];
@@ -80,7 +83,7 @@ function planClient(
   const settings = settingsBesideLine(link, input);
   return {
     ...{ link, role: 'client', ...planQueue(link, { settings, rate, notes }, input) },
-    hooks: [...downloads.flatMap(vifHooks), ...limitHooks(policy)],
+    hooks: [...downloads.flatMap(vifHooks), ...limitHooks(policy), ...(enforce ? enforceHooks(policy) : [])],
   };
 }
 

@@ -6,7 +6,7 @@ import { diffHooks, NO_HOOKS } from '@qubes-qos/core/tc/hooks';
 import { renderTc } from '@qubes-qos/core/tc/render';
 import { ifbLines } from '@qubes-qos/host/ifb';
 import type { DevicePlan } from './plan.js';
-import { REMEMBER_TABLE } from './remember.js';
+import { tcTable } from './tables.js';
 import { settingsText } from './text.js';
 
 /** The scripts of a plan, each for one program. */
@@ -20,7 +20,7 @@ export interface Printed {
 }
 
 /** What the plan comes to where nothing of ours is yet. */
-export function printed(plans: readonly DevicePlan[]): Printed {
+export function printed({ enforce }: TcConfig, plans: readonly DevicePlan[]): Printed {
   const script = renderTc(
     plans.map(({ link, tree, hooks }) => {
       const root = tree
@@ -30,11 +30,9 @@ export function printed(plans: readonly DevicePlan[]): Printed {
     }),
   ).text;
   const ifbs = plans.filter(({ role }) => role === 'download').map(({ link }) => link.ifname);
-  return {
-    script,
-    ifbs,
-    nft: ifbs.length === 0 ? '' : renderNft([{ op: 'replace', table: REMEMBER_TABLE }]),
-  };
+  const vifs = plans.filter(({ role }) => role === 'client').map(({ link }) => link.ifname);
+  const table = tcTable({ remembers: ifbs.length > 0, enforced: enforce ? vifs : undefined });
+  return { script, ifbs, nft: table ? renderNft([{ op: 'replace', table }]) : '' };
 }
 
 /** The same for people. */

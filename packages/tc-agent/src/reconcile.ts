@@ -14,8 +14,8 @@ import { applyTc, observeTc, type TcFailure } from '@qubes-qos/host/tc';
 import { deviceOps, rebuildOps } from './device-ops.js';
 import { isOurIfb } from './download.js';
 import { planTc, type DevicePlan, type PlanInput } from './plan.js';
-import { REMEMBER_TABLE, TC_TABLE } from './remember.js';
 import { clientsOf, uplinksOf } from './roles.js';
+import { TC_TABLE, tcTable } from './tables.js';
 
 /** What a pass did and found. */
 export interface PassResult {
@@ -43,7 +43,7 @@ export async function reconcile(config: TcConfig, missing: Set<QdiscKind>): Prom
   const result = await converge(input, missing, observed);
   // Packets are redirected to an ifb until here.
   const left = await attempt(removeIfbs(network, result.plans));
-  const table = await attempt(remember(result.plans));
+  const table = await attempt(makeTable(result.plans, observed, config));
   const faults = [...ifbs.problems, ...left, ...table];
   return {
     plans: result.plans,
@@ -78,10 +78,22 @@ async function removeIfbs({ links }: Network, plans: readonly DevicePlan[]): Pro
   );
 }
 
-/** Conntrack remembers classes where something asks it. */
-async function remember(plans: readonly DevicePlan[]): Promise<void> {
-  const isAsked = plans.some(({ role }) => role === 'download');
-  await convergeTable(TC_TABLE, isAsked ? REMEMBER_TABLE : undefined);
+async function makeTable(plans: readonly DevicePlan[], observed: Seen, config: TcConfig): Promise<void> {
+  const table = tcTable({
+    remembers: plans.some(({ role }) => role === 'download'),
+    enforced: config.enforce ? enforcedVifs(plans, observed) : undefined,
+  });
+  await convergeTable(TC_TABLE, table);
+}
+
+/** Those that have all their filters. */
+function enforcedVifs(plans: readonly DevicePlan[], observed: Seen): string[] {
+  return plans
+    .filter(({ role, link, hooks }) => {
+      const now = observed.get(link.ifname);
+      return role === 'client' && now !== undefined && diffHooks(hooks, now.hooks).length === 0;
+    })
+    .map(({ link }) => link.ifname);
 }
 
 async function attempt(action: Promise<void>): Promise<string[]> {

@@ -155,8 +155,8 @@ describe('diffHooks', () => {
 
 test('each kind of filter is one line of tc', () => {
   const lines = [
-    filter(0, { action: 'wash', family: 'ip' }),
-    filter(1, { action: 'wash', family: 'ipv6' }),
+    filter(0, { action: 'set-dscp', family: 'ip', dscp: 0 }),
+    filter(1, { action: 'set-dscp', family: 'ipv6', dscp: 0 }),
     toIfb,
     filter(3, { action: 'restore' }),
     filter(4, police(5e6)),
@@ -165,8 +165,8 @@ test('each kind of filter is one line of tc', () => {
     renderHookOp({ op: 'add-hook-filter', filter: one }, 'ens6').replace(/handle \d+/, 'handle N'),
   );
   expect(lines).toEqual([
-    'filter add dev ens6 ingress protocol all pref 5100 handle N matchall action pedit ex munge ip tos set 0 retain 0xfc pipe action csum ip4h continue',
-    'filter add dev ens6 ingress protocol all pref 5101 handle N matchall action pedit ex munge ip6 traffic_class set 0 retain 0xfc continue',
+    'filter add dev ens6 ingress protocol all pref 5100 handle N matchall action pedit ex munge ip tos set 0x00 retain 0xfc pipe action csum ip4h continue',
+    'filter add dev ens6 ingress protocol all pref 5101 handle N matchall action pedit ex munge ip6 traffic_class set 0x00 retain 0xfc continue',
     'filter add dev ens6 ingress protocol all pref 5102 handle N matchall action ctinfo dscp 0xfc000000 0x01000000 pipe action mirred egress redirect dev qos-2',
     'filter add dev ens6 ingress protocol all pref 5103 handle N matchall action ctinfo dscp 0xfc000000 0x01000000 continue',
     'filter add dev ens6 ingress protocol all pref 5104 handle N matchall action police rate 5000000bit burst 65536b mtu 65535 conform-exceed drop/continue',

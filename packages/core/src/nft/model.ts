@@ -63,7 +63,7 @@ export type NftExpression =
   | { readonly kind: 'foreign'; readonly json: string };
 
 /** The packet properties that a rule may match. */
-export const META_KEYS = ['oif', 'iifgroup'] as const;
+export const META_KEYS = ['oif', 'iif', 'iifgroup'] as const;
 export type MetaKey = (typeof META_KEYS)[number];
 
 /** How a rule may end the walk through its chain. */

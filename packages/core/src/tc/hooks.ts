@@ -1,6 +1,7 @@
 // Owns what we hang on the ingress and egress hooks of an interface (clsact): model, text, reading and difference.
 // The hooks are shared with others: only the preferences of our own range are ever touched.
 import * as z from 'zod/mini';
+import { byte, dscpOf, dscpWords } from './dscp-match.js';
 import { hash } from './hash.js';
 import type { IpFamily } from './model.js';
 
@@ -8,8 +9,10 @@ export type Hook = 'ingress' | 'egress';
 
 /** What happens to a packet, in order. */
 export type HookAction =
-  /** Clears the DSCP and leaves the ECN bits: what a packet from the Internet says of itself means nothing here. */
-  | { readonly action: 'wash'; readonly family: IpFamily }
+  /** Writes the DSCP, 0 to 63, and leaves the ECN bits. */
+  | { readonly action: 'set-dscp'; readonly family: IpFamily; readonly dscp: number }
+  /** Lets the packet go on at once: later filters do not see it. */
+  | { readonly action: 'pass' }
   /** Writes the DSCP that conntrack remembers of the connection, if it remembers one. */
   | { readonly action: 'restore' }
   /** Sends the packet through the qdisc of another device (an ifb) before it goes on. */
@@ -25,6 +28,7 @@ export interface HookFilter {
   /** Position, from 0: part of the preference. Only filters by DSCP share one. */
   readonly slot: number;
   readonly protocol: 'all' | IpFamily;
+  /** 0 to 63; the protocol is that of a family then. */
   readonly dscp?: number;
   readonly actions: readonly HookAction[];
 }
@@ -40,6 +44,8 @@ export interface ObservedFilter {
   readonly byDscp?: boolean;
   /** The device of a redirect that is still there. */
   readonly to: string | undefined;
+  /** Of a filter that lets one DSCP pass. */
+  readonly dscp?: number;
 }
 
 /** What an interface has on its hooks. */
@@ -89,15 +95,27 @@ export function renderHookOp(op: HookOp, ifname: string): string {
     case 'delete-hooks':
       return `qdisc delete dev ${ifname} clsact`;
     case 'add-hook-filter':
-      return `filter add dev ${ifname} ${place(op.filter)} handle ${filterMark(op.filter)} ${matchWords(op.filter)} ${actionWords(op.filter)}`;
+      return `filter add dev ${ifname} ${place(op.filter)} ${kindWords(op.filter)} ${actionWords(op.filter)}`;
     case 'delete-hook-filter':
       return `filter delete dev ${ifname} ${place(op.filter)}${numberWords(op.filter)}`;
   }
 }
 
+/** What a client sends goes through filters that let pass: u32 costs it a third of flower. It has no number to choose. */
+function passes({ dscp, actions }: HookFilter): boolean {
+  return dscp !== undefined && actions.length === 1 && actions[0]?.action === 'pass';
+}
+
+function kindWords(filter: HookFilter): string {
+  const { dscp, protocol } = filter;
+  if (passes(filter) && dscp !== undefined && protocol !== 'all')
+    return `u32 match ${dscpWords(protocol, dscp)}`;
+  return `handle ${filterMark(filter)} ${matchWords(filter)}`;
+}
+
 /** flower reads the DSCP of both families. */
 function matchWords({ dscp }: HookFilter): string {
-  return dscp === undefined ? 'matchall' : `flower ip_tos 0x${(dscp << 2).toString(16)}/0xfc`;
+  return dscp === undefined ? 'matchall' : `flower ip_tos ${byte(dscp)}/0xfc`;
 }
 
 /** Only one of several at its place is to go. */
@@ -119,10 +137,12 @@ function actionWords({ actions }: HookFilter): string {
 function words(action: HookAction, last: boolean): string {
   const control = last ? 'continue' : 'pipe';
   switch (action.action) {
-    case 'wash':
+    case 'set-dscp':
       return action.family === 'ip'
-        ? `pedit ex munge ip tos set 0 retain 0xfc pipe action csum ip4h ${control}`
-        : `pedit ex munge ip6 traffic_class set 0 retain 0xfc ${control}`;
+        ? `pedit ex munge ip tos set ${byte(action.dscp)} retain 0xfc pipe action csum ip4h ${control}`
+        : `pedit ex munge ip6 traffic_class set ${byte(action.dscp)} retain 0xfc ${control}`;
+    case 'pass':
+      return 'pass';
     case 'restore':
       return `ctinfo dscp 0x${MARK_DSCP.toString(16)} 0x${MARK_SET.toString(16).padStart(8, '0')} ${control}`;
     case 'redirect':
@@ -145,7 +165,17 @@ const hookFilterJson = z.looseObject({
   options: z.optional(
     z.looseObject({
       handle: z.optional(z.number()),
-      actions: z.optional(z.array(z.looseObject({ kind: z.string(), to_dev: z.optional(z.string()) }))),
+      fh: z.optional(z.string()),
+      match: z.optional(z.looseObject({ value: z.string(), mask: z.string(), off: z.number() })),
+      actions: z.optional(
+        z.array(
+          z.looseObject({
+            kind: z.string(),
+            to_dev: z.optional(z.string()),
+            control_action: z.optional(z.looseObject({ type: z.string() })),
+          }),
+        ),
+      ),
     }),
   ),
 });
@@ -159,10 +189,10 @@ export function readHooks(
   lists: Readonly<Record<Hook, readonly unknown[]>>,
 ): ObservedHooks {
   const all = (['ingress', 'egress'] as const).flatMap((hook) =>
-    // The first row of a preference announces it.
+    // The first rows of a preference announce it, and the hash table of u32.
     lists[hook]
       .map((item) => hookFilterJson.parse(item))
-      .filter(({ options }) => options !== undefined)
+      .filter(({ options }) => options !== undefined && options.fh?.endsWith(':') !== true)
       .map((json) => ({ hook, json })),
   );
   const isOurs = ({ pref }: { pref: number }): boolean => pref >= FIRST_PREF && pref < FIRST_PREF + SLOTS;
@@ -174,9 +204,23 @@ export function readHooks(
       mark: KINDS.has(kind) ? options?.handle : undefined,
       ...(kind === 'flower' && { byDscp: true }),
       to: options?.actions?.find((action) => action.to_dev !== undefined)?.to_dev,
+      ...passedDscp(protocol, kind, options),
     })),
     others: all.length - ours.length,
   };
+}
+
+/** Its DSCP, when the filter lets packets of one pass and does nothing else. */
+function passedDscp(
+  protocol: string,
+  kind: string,
+  { match, actions }: z.infer<typeof hookFilterJson>['options'] = {},
+): Pick<ObservedFilter, 'dscp'> {
+  const [action, ...others] = actions ?? [];
+  const passes = action?.kind === 'gact' && action.control_action?.type === 'pass' && others.length === 0;
+  if (kind !== 'u32' || !passes || !match || (protocol !== 'ip' && protocol !== 'ipv6')) return {};
+  const dscp = dscpOf(protocol, match);
+  return dscp === undefined ? {} : { dscp };
 }
 
 /**
@@ -199,15 +243,16 @@ export function diffHooks(desired: readonly HookFilter[], observed: ObservedHook
 
 function isSame(
   wanted: HookFilter,
-  { hook, slot, protocol, mark, byDscp = false, to }: ObservedFilter,
+  { hook, slot, protocol, mark, byDscp = false, to, dscp }: ObservedFilter,
 ): boolean {
   const redirect = wanted.actions.find((action) => action.action === 'redirect');
   return (
     wanted.hook === hook &&
     wanted.slot === slot &&
     wanted.protocol === protocol &&
-    (wanted.dscp !== undefined) === byDscp &&
-    filterMark(wanted) === mark &&
+    (passes(wanted)
+      ? wanted.dscp === dscp
+      : (wanted.dscp !== undefined) === byDscp && filterMark(wanted) === mark) &&
     redirect?.to === to
   );
 }

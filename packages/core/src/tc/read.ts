@@ -1,6 +1,7 @@
 // Owns the reading of `tc -j`: JSON of one device -> observed. Knows nothing of what is wanted.
 import * as z from 'zod/mini';
 import { offSide, sideOfRoot } from './handles.js';
+import { dscpOf } from './dscp-match.js';
 import { isQdiscKind, readOptions } from './kinds.js';
 import type {
   AnyFilter,
@@ -235,13 +236,4 @@ function readMatch(
 function familyOf(protocol: string, pref: number): IpFamily | undefined {
   const family = protocol === 'ip' || protocol === 'ipv6' ? protocol : undefined;
   return family && FILTER_FAMILY[family].pref === pref ? family : undefined;
-}
-
-/** Where the DSCP lies in the first 32-bit word of each header, as u32 shows it: bits to the right of it. */
-const DSCP_SHIFT: Readonly<Record<IpFamily, number>> = { ip: 18, ipv6: 22 };
-
-function dscpOf(family: IpFamily, match: { value: string; mask: string; off: number }): number | undefined {
-  const shift = DSCP_SHIFT[family];
-  const isDscp = match.off === 0 && Number.parseInt(match.mask, 16) === 0x3f << shift;
-  return isDscp ? Number.parseInt(match.value, 16) >>> shift : undefined;
 }

@@ -1,4 +1,5 @@
 // Owns the text given to `tc -batch`: one op, one line. Nothing else in the project writes tc commands.
+import { dscpWords } from './dscp-match.js';
 import { onSide } from './handles.js';
 import { renderHookOp } from './hooks.js';
 import { kindWords } from './kinds.js';
@@ -21,15 +22,10 @@ import { stabWords } from './stab.js';
  * Preference and u32 hash table of each family. A preference holds one protocol only, and the kernel numbers
  * the tables itself, from 800 in the order of creation: IPv4 filters must come first on a fresh qdisc.
  */
-export const FILTER_FAMILY: Readonly<
-  Record<IpFamily, { readonly pref: number; readonly table: string; readonly match: string }>
-> = {
-  ip: { pref: 1, table: '800', match: 'ip dsfield' },
-  ipv6: { pref: 2, table: '801', match: 'ip6 priority' },
+export const FILTER_FAMILY: Readonly<Record<IpFamily, { readonly pref: number; readonly table: string }>> = {
+  ip: { pref: 1, table: '800' },
+  ipv6: { pref: 2, table: '801' },
 };
-
-/** DSCP bits of the TOS byte and of the IPv6 traffic class; the two low bits are ECN and never looked at. */
-export const DSCP_MASK = 0xfc;
 
 /** The script for `tc -batch`, and for each of its lines the device that it concerns. */
 export interface TcScript {
@@ -108,8 +104,7 @@ function renderU32(filter: U32Filter, match: string, ifname: string, side: Side)
 function matchWords(filter: Filter): string {
   if ('mask' in filter) return 'u32 0 0';
   if ('mark' in filter) return `mark ${hex(filter.mark.value)} ${hex(filter.mark.mask)}`;
-  const value = `0x${(filter.dscp << 2).toString(16).padStart(2, '0')} 0x${DSCP_MASK.toString(16)}`;
-  return `${FILTER_FAMILY[filter.family].match} ${value}`;
+  return dscpWords(filter.family, filter.dscp);
 }
 
 function hex(value: number): string {

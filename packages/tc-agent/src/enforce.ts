@@ -1,0 +1,50 @@
+// Owns what dom0's word makes of the DSCP of a client's packets, at its vif, before the flowtable can take them away. Pure.
+import { CLASSES, DEFAULT_CLASS, classOf, type ClassName } from '@qubes-qos/core/classes';
+import type { ClientPolicy } from '@qubes-qos/core/client-policy';
+import type { HookFilter } from '@qubes-qos/core/tc/hooks';
+import { IP_FAMILIES } from '@qubes-qos/core/tc/model';
+
+/** Positions among our filters on a hook, of each family: behind the limit of what a client sends. */
+const ALLOWED = { ip: 10, ipv6: 20 } as const;
+const DEMOTED = { ip: 30, ipv6: 31 } as const;
+
+/**
+ * Lets pass what dom0 grants and gives everything else the client's class: a DSCP above `max`, one of no class, and with
+ * `zero=class` DSCP 0 too (design.md 3.2). The ECN bits stay. A client of which dom0 says nothing is cs0 at most.
+ */
+export function enforceHooks(policy: ClientPolicy): HookFilter[] {
+  const { class: name = DEFAULT_CLASS } = policy;
+  const allowed = allowedClasses(policy);
+  return IP_FAMILIES.flatMap((family): HookFilter[] => [
+    ...allowed.map((one, position): HookFilter => ({
+      ...{ hook: 'ingress', slot: ALLOWED[family] + position, protocol: family },
+      ...{ dscp: classOf(one).dscp, actions: [{ action: 'pass' }] },
+    })),
+    {
+      ...{ hook: 'ingress', slot: DEMOTED[family], protocol: family },
+      actions: [{ action: 'set-dscp', family, dscp: classOf(name).dscp }],
+    },
+  ]);
+}
+
+/** The clause for `status`. */
+export function enforceNote(policy: ClientPolicy): string {
+  const { class: name = DEFAULT_CLASS } = policy;
+  const [best = name] = CLASSES.filter((one) => allowedClasses(policy).includes(one.name)).map(
+    (one) => one.name,
+  );
+  return best === name ? `dom0 says ${name}` : `dom0 says ${name}, at best ${best}`;
+}
+
+/** Those whose packets stay as they are, the client's own first: most of its packets are of that. */
+function allowedClasses({
+  class: name = DEFAULT_CLASS,
+  max = name,
+  zero = 'class',
+}: ClientPolicy): ClassName[] {
+  const isZeroKept = zero === 'keep' || name === DEFAULT_CLASS;
+  return CLASSES.filter(({ rank }) => rank >= classOf(max).rank)
+    .map((one) => one.name)
+    .filter((one) => one !== DEFAULT_CLASS || isZeroKept)
+    .sort((a, b) => Number(b === name) - Number(a === name));
+}
