@@ -76,7 +76,7 @@ check('a grant is in force within seconds for a flow that is under way, without 
   enforce({ untrusted: 'class=cs1 max=cs1 zero=class' });
   await untilEnforced('dom0 says cs1');
   await marksAsItsRootLikes('untrusted', 46);
-  const flow = sendFlow('untrusted', 'ip', 60_000);
+  const flow = sendFlow('untrusted', 'ip', 9_000);
   await sleep(500);
   enforce({ untrusted: 'class=ef max=ef zero=class' });
   const asked = Date.now();
@@ -86,8 +86,9 @@ check('a grant is in force within seconds for a flow that is under way, without 
     const after = await counters();
     return after.bands[0]! - before.bands[0]! > 20_000;
   });
+  const ms = Date.now() - asked;
   await flow;
-  return { ms: Date.now() - asked };
+  return { ms };
 });
 
 check('a client of which dom0 says nothing is cs0 at most', async () => {
