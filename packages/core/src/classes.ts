@@ -75,3 +75,13 @@ export function isClassName(text: string): text is ClassName {
 export function classNameList(): string {
   return `${CLASS_NAMES.slice(0, -1).join(', ')} or ${CLASS_NAMES.at(-1) ?? ''}`;
 }
+
+/** The better of two classes. */
+export function betterClass(one: ClassName, other: ClassName): ClassName {
+  return CLASS_NAMES.indexOf(one) < CLASS_NAMES.indexOf(other) ? one : other;
+}
+
+/** The worse of two classes. */
+export function worseClass(one: ClassName, other: ClassName): ClassName {
+  return betterClass(one, other) === one ? other : one;
+}

@@ -14,8 +14,22 @@ export const VM_CONFIG = {
   dscp: 'dscp',
   /** The rate of a NetVM's line. */
   uplink: 'qos-uplink',
-  /** On a NetVM: `1` when it is to believe dom0 about its clients, and not their packets. */
+  /** Finer rules inside a qube (design.md 3.3). */
+  rules: 'qos-rules',
+  /** The class that a policy gives to a qube; `dscp` ranks above. Written by dom0's program only. */
+  policyClass: 'qos-class',
+  /** On a NetVM: `1` is to believe dom0 and not the packet; anything else, and nothing, is to trust the packet. */
   enforce: 'qos-enforce',
+} as const;
+
+/** Features that only dom0 reads. */
+export const QOS_FEATURE = {
+  /** Limits of a qube. */
+  limit: 'qos.limit',
+  /** Name of the policy that a qube has, or on a NetVM: that all its clients have. */
+  attach: 'qos.attach',
+  /** On dom0, with the name of a policy behind it. */
+  policyPrefix: 'qos.policy.',
 } as const;
 
 /** What dom0 says on a NetVM about one of its clients: this and the client's IPv4 address (design.md 3.2). */

@@ -1,0 +1,61 @@
+// Owns the limits of a qube: the feature `qos.limit`, and the tokens that other values share with it.
+import * as z from 'zod/mini';
+import { QosError } from './errors.js';
+import { quote } from './quote.js';
+import { formatRate, parseRate, type BitsPerSecond } from './rate.js';
+import { parsedToken, tokenCodec } from './token-codec.js';
+
+/** Limits of a client; a part that is absent is not limited. */
+export interface ClientLimits {
+  /** From the client, bits per second. */
+  readonly up?: BitsPerSecond;
+  /** To the client, bits per second. */
+  readonly down?: BitsPerSecond;
+  /** Bytes that the client may send at once above `up`; by rule when absent. */
+  readonly burst?: number;
+}
+
+const SIZE_UNITS: Readonly<Record<string, number>> = { b: 1, kb: 1024, mb: 1024 * 1024 };
+const MAX_BURST = 64 * 1024 * 1024;
+
+const RATE = parsedToken(parseRate, formatRate);
+
+/** The tokens of a limit, for every schema that has them. */
+export const LIMIT_TOKENS = {
+  up: z.exactOptional(RATE),
+  down: z.exactOptional(RATE),
+  burst: z.exactOptional(parsedToken(parseSize, formatSize)),
+} as const;
+
+/** True for a burst that nothing uses: it is how much may be sent at once above `up`. */
+export function hasIdleBurst({ up, burst }: ClientLimits): boolean {
+  return burst !== undefined && up === undefined;
+}
+
+/** What is said of it. */
+export const IDLE_BURST =
+  'burst without up: expected both, since the burst is what may be sent at once above up';
+
+const LIMITS = z
+  .strictObject(LIMIT_TOKENS)
+  .check(z.refine((limits) => !hasIdleBurst(limits), { error: IDLE_BURST }));
+
+/** `up=5mbit down=20mbit burst=64kb`, each part optional. */
+export const LIMITS_VALUE = tokenCodec<ClientLimits>(LIMITS, Object.keys(LIMIT_TOKENS));
+
+/** Reads `64kb` or `1mb`: multiples of 1024, as in tc. @throws QosError('policy') */
+export function parseSize(text: string): number {
+  const [, digits = '', unit = ''] = /^(\d{1,9})(b|kb|mb)$/.exec(text) ?? [];
+  const bytes = Number(digits) * (SIZE_UNITS[unit] ?? 0);
+  if (bytes > 0 && bytes <= MAX_BURST) return bytes;
+  throw new QosError(
+    'policy',
+    `size ${quote(text)}: expected a whole number and b, kb or mb, at most 64mb, as in 64kb.`,
+  );
+}
+
+/** The shortest form that parseSize reads back to the same number. */
+export function formatSize(bytes: number): string {
+  const unit = bytes % (1024 * 1024) === 0 ? 'mb' : bytes % 1024 === 0 ? 'kb' : 'b';
+  return `${bytes / (SIZE_UNITS[unit] ?? 1)}${unit}`;
+}

@@ -1,0 +1,37 @@
+// Owns the difference between the derived features that there are and those that there should be. Pure.
+import type { Publication } from './desired.js';
+import { FEATURE, isDerived, type QubeFacts, type System } from './system.js';
+
+/** One feature to write; `to` is null to remove it. */
+export interface FeatureChange {
+  readonly qube: string;
+  readonly feature: string;
+  /** What it was; null for not set. */
+  readonly from: string | null;
+  readonly to: string | null;
+}
+
+/**
+ * The changes, in the order in which they are safe: what a NetVM is to believe comes before it believes it, and
+ * what is no longer true goes last.
+ */
+export function diffPublication({ qubes }: System, publication: Publication): FeatureChange[] {
+  const written = qubes.flatMap((qube) => writes(qube, publication));
+  const enforced = qubes
+    .filter(({ name, features }) => publication.firstHops.includes(name) && !features.has(FEATURE.enforce))
+    .map(({ name }) => ({ qube: name, feature: FEATURE.enforce, from: null, to: '1' }));
+  const removed = qubes.flatMap((qube) => removals(qube, publication));
+  return [...written, ...enforced, ...removed];
+}
+
+function writes({ name, features }: QubeFacts, { derived }: Publication): FeatureChange[] {
+  return [...(derived.get(name) ?? [])]
+    .filter(([feature, to]) => features.get(feature) !== to)
+    .map(([feature, to]) => ({ qube: name, feature, from: features.get(feature) ?? null, to }));
+}
+
+function removals({ name, features }: QubeFacts, { derived }: Publication): FeatureChange[] {
+  return [...features]
+    .filter(([feature]) => isDerived(feature) && derived.get(name)?.has(feature) !== true)
+    .map(([feature, from]) => ({ qube: name, feature, from, to: null }));
+}

@@ -1,0 +1,102 @@
+import fc from 'fast-check';
+import { describe, expect, test } from 'vitest';
+import { betterClass, CLASS_NAMES, type ClassName } from '@qubes-qos/core/classes';
+import { parseClientPolicy } from '@qubes-qos/core/client-policy';
+import { planPublication } from '@qubes-qos/qvm-qos/publish/desired';
+import { diffPublication } from '@qubes-qos/qvm-qos/publish/diff';
+import type { System } from '@qubes-qos/qvm-qos/publish/system';
+import { having, machineWith, ordinary, written } from './machine.js';
+
+const EF = having({ 'vm-config.dscp': 'ef' });
+
+describe('the difference', () => {
+  test('writes entries first, then belief, then takes away what is no longer true', () => {
+    const system = machineWith({
+      work: { ...ordinary('work'), ...EF },
+      personal: {
+        ...ordinary('personal'),
+        ...having({ 'vm-config.qos.10.137.0.5': 'max=ef', 'vm-config.qos-class': 'ef' }),
+      },
+      'sys-net': {
+        ...ordinary('sys-net'),
+        ...having({ 'vm-config.qos-enforce': '0', 'vm-config.qos.x;y': 'max=ef' }),
+      },
+    });
+    expect(
+      diffPublication(system, planPublication(system)).map(({ qube, feature, from, to }) => [
+        qube,
+        feature,
+        from,
+        to,
+      ]),
+    ).toEqual([
+      ['sys-net', 'vm-config.qos.10.137.0.3', null, 'class=cs0 max=ef zero=keep ip6=fd09::3'],
+      ['sys-firewall', 'vm-config.qos.10.137.0.5', null, 'class=ef max=ef zero=class ip6=fd09::5'],
+      ['sys-firewall', 'vm-config.qos-enforce', null, '1'],
+      ['sys-net', 'vm-config.qos.x;y', 'max=ef', null],
+      ['personal', 'vm-config.qos.10.137.0.5', 'max=ef', null],
+      ['personal', 'vm-config.qos-class', 'ef', null],
+    ]);
+  });
+
+  test('a NetVM that a client left forgets it: nobody else gets its grant', () => {
+    const before = machineWith({ work: { ...ordinary('work'), ...EF } });
+    const moved = written(before, diffPublication(before, planPublication(before)));
+    const after: System = {
+      qubes: moved.qubes.map((qube) => (qube.name === 'work' ? { ...qube, netvm: 'sys-net' } : qube)),
+    };
+    expect(
+      diffPublication(after, planPublication(after)).map(({ qube, feature, to }) => [qube, feature, to]),
+    ).toEqual([
+      ['sys-net', 'vm-config.qos.10.137.0.5', 'class=ef max=ef zero=class ip6=fd09::5'],
+      ['sys-net', 'vm-config.qos.10.137.0.3', null],
+      ['sys-firewall', 'vm-config.qos.10.137.0.5', null],
+    ]);
+  });
+
+  test('whatever the machine is: once written, nothing is left to do; nothing is granted that nobody has', () => {
+    fc.assert(
+      fc.property(anyMachine(), (system) => {
+        const publication = planPublication(system);
+        const after = written(system, diffPublication(system, publication));
+        expect(diffPublication(after, planPublication(after))).toEqual([]);
+        const best = system.qubes
+          .map(({ features }) => (features.get('vm-config.dscp') ?? 'cs0') as ClassName)
+          .reduce(betterClass, 'cs0');
+        for (const features of publication.derived.values())
+          for (const [feature, value] of features) {
+            if (!feature.startsWith('vm-config.qos.')) continue;
+            const { max, class: className } = parseClientPolicy(value).policy;
+            expect(betterClass(max!, best)).toBe(best);
+            expect(betterClass(max!, className!)).toBe(max);
+          }
+      }),
+    );
+  });
+});
+
+/** Eight qubes with any netvms, rings too, any classes, and forged entries. */
+function anyMachine(): fc.Arbitrary<System> {
+  const names = ['a', 'b', 'c', 'd', 'e', 'f', 'g', 'h'];
+  const qube = fc.record({
+    netvm: fc.constantFrom('', ...names),
+    providesNetwork: fc.boolean(),
+    className: fc.constantFrom(undefined, ...CLASS_NAMES),
+    isTunnel: fc.boolean(),
+    ip: fc.integer({ min: 1, max: 9 }),
+    forged: fc.constantFrom(
+      {},
+      { 'vm-config.qos.10.0.0.1': 'max=ef' },
+      { 'vm-config.qos.': 'x', 'vm-config.qos-class': 'ef' },
+    ),
+  });
+  return fc.array(qube, { minLength: 8, maxLength: 8 }).map((all) => ({
+    qubes: all.map(({ netvm, providesNetwork, className, isTunnel, ip, forged }, index) => ({
+      ...{ name: names[index] ?? '', klass: 'AppVM', netvm: netvm === '' ? undefined : netvm },
+      ...{ ip: `10.0.0.${ip}`, ip6: '', providesNetwork, tags: isTunnel ? ['qos-tunnel'] : [] },
+      features: new Map(
+        Object.entries({ ...forged, ...(className === undefined ? {} : { 'vm-config.dscp': className }) }),
+      ),
+    })),
+  }));
+}
