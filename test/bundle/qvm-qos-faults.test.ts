@@ -106,11 +106,38 @@ describe('when qubesd does not do it', () => {
   });
 
   test('advice that cannot be given is a note: the class is set', async () => {
-    await boot({ intercept: ({ method }) => (method === 'admin.vm.tag.List' ? 'close' : undefined) });
+    const tagsOfWork: Intercept = ({ method, destination }) =>
+      method === 'admin.vm.tag.List' && destination === 'work' ? 'close' : undefined;
+    await boot({ intercept: tagsOfWork });
     const { stderr, exitCode } = await dom0.type(['set', 'work', 'ef']);
     expect(exitCode).toBe(0);
     expect(stderr).toContain('qvm-qos: work: whether it has an effect on delay is not known: qubesd closed');
     expect(dom0.vmConfig('work', 'dscp')).toBe('ef');
+  });
+
+  test('NetVMs that cannot be told: the class is set, and it is said what to type', async () => {
+    const tagsOfNetvm: Intercept = ({ method, destination }) =>
+      method === 'admin.vm.tag.List' && destination === 'sys-firewall' ? 'close' : undefined;
+    await boot({ intercept: tagsOfNetvm });
+    const { stderr, exitCode } = await dom0.type(['set', 'work', 'ef']);
+    expect(exitCode).toBe(1);
+    expect(stderr).toMatch(
+      /^qvm-qos: error: the NetVMs were not told: qubesd closed .*; to try again: qvm-qos sync$/m,
+    );
+    expect(dom0.vmConfig('work', 'dscp')).toBe('ef');
+    expect(dom0.vmConfig('sys-firewall', 'qos.10.137.0.5')).toBeUndefined();
+  });
+
+  test('one entry that is refused: the others are written, and it is said which', async () => {
+    const oneEntry: Intercept = ({ method, argument }) =>
+      method === 'admin.vm.feature.Set' && argument === 'vm-config.qos.10.137.0.6' ? 'close' : undefined;
+    await boot({ intercept: oneEntry });
+    const { stderr, exitCode } = await dom0.type(['-q', 'set', 'work', 'personal', 'ef']);
+    expect(exitCode).toBe(1);
+    expect(stderr).toMatch(
+      /^qvm-qos: error: sys-firewall: vm-config\.qos\.10\.137\.0\.6: qubesd closed .*; to try again: qvm-qos sync\n$/,
+    );
+    expect(dom0.vmConfig('sys-firewall', 'qos.10.137.0.5')).toBe('class=ef max=ef zero=class');
   });
 
   test('qubesd absent', async () => {

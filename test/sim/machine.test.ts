@@ -2,7 +2,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
-import { setVmConfig } from '@qubes-qos/qvm-qos/qubesd/admin';
+import { setFeature } from '@qubes-qos/qvm-qos/qubesd/features';
 import { AdminClient } from '@qubes-qos/qvm-qos/qubesd/client';
 import { MachineModel } from './machine.js';
 import { QubesDb } from './qubesdb.js';
@@ -25,7 +25,7 @@ test('what dom0 sets is in the QubesDB of the qube before the Set is answered', 
   const socketPath = join(dir, 'qubesd.sock');
   daemons.push(await Qubesd.listen(socketPath, machine));
   const client = new AdminClient({ socketPath });
-  await setVmConfig((request) => client.call(request), 'work', 'dscp', 'ef');
+  await setFeature((request) => client.call(request), 'work', 'vm-config.dscp', 'ef');
   expect(textAt(database, '/vm-config/dscp')).toBe('ef');
 });
 

@@ -43,26 +43,30 @@ const MAX_NAME_BYTES = 52;
 
 /**
  * Refuses what qubesd would store and then choke on. qubesd checks a vm-config name *after* storing it, and a
- * value over 3071 bytes on a halted qube is not checked at all; either can keep the qube from starting.
+ * value over 3071 bytes on a halted qube is not checked at all; either can keep the qube from starting. A feature
+ * that never goes into QubesDB has the same limits, so that there is one to know.
  * @throws QosError('policy')
  */
-export function assertVmConfig(name: string, value: string): void {
+export function assertFeature(feature: string, value: string): void {
+  const isVmConfig = feature.startsWith(VM_CONFIG_FEATURE_PREFIX);
+  const name = isVmConfig ? feature.slice(VM_CONFIG_FEATURE_PREFIX.length) : feature;
   if (!/^[a-zA-Z][a-zA-Z0-9_.-]*$/.test(name) || name.length > MAX_NAME_BYTES) {
+    const where = isVmConfig ? 'after the prefix, expected' : 'expected';
     throw new QosError(
       'policy',
-      `feature name ${quote(VM_CONFIG_FEATURE_PREFIX + name)}: after the prefix, expected a letter and then at most ${MAX_NAME_BYTES - 1} of A-Z a-z 0-9 _ . -; it was not sent.`,
+      `feature name ${quote(feature)}: ${where} a letter and then at most ${MAX_NAME_BYTES - 1} of A-Z a-z 0-9 _ . -; it was not sent.`,
     );
   }
   if (!/^[ -~]*$/.test(value)) {
     throw new QosError(
       'policy',
-      `value ${quote(value)} of ${VM_CONFIG_FEATURE_PREFIX}${name}: expected printable ASCII; it was not sent.`,
+      `value ${quote(value)} of ${feature}: expected printable ASCII; it was not sent.`,
     );
   }
   if (value.length > MAX_VALUE_BYTES) {
     throw new QosError(
       'policy',
-      `value of ${VM_CONFIG_FEATURE_PREFIX}${name} has ${value.length} bytes: expected at most ${MAX_VALUE_BYTES}, the limit of QubesDB; it was not sent.`,
+      `value of ${feature} has ${value.length} bytes: expected at most ${MAX_VALUE_BYTES}, the limit of QubesDB; it was not sent.`,
     );
   }
 }

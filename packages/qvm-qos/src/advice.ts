@@ -1,15 +1,9 @@
 // Owns what a user should hear after setting a class: where it has no effect, or one that was not meant.
 import { messageOf } from '@qubes-qos/core/errors';
-import { VM_CONFIG } from '@qubes-qos/core/vm-config';
+import { FEATURE } from './feature-names.js';
 import { inParallel } from './in-parallel.js';
-import {
-  getNetvm,
-  getVmConfig,
-  listTags,
-  providesNetwork,
-  type AdminCall,
-  type ListedQube,
-} from './qubesd/admin.js';
+import { getNetvm, listTags, providesNetwork, type AdminCall, type ListedQube } from './qubesd/admin.js';
+import { getFeature } from './qubesd/features.js';
 
 /** One line each; a warning is about something that the user may not want. */
 export interface Advice {
@@ -107,7 +101,7 @@ async function findLine(
 
 async function noteOnRate(call: AdminCall, netvm: string): Promise<string | undefined> {
   const advice = `without a rate for its line there is no effect on delay; type: qvm-qos uplink ${netvm} --up RATE --down RATE`;
-  const value = await getVmConfig(call, netvm, VM_CONFIG.uplink);
+  const value = await getFeature(call, netvm, FEATURE.uplink);
   if (value === undefined) return `${netvm}: ${advice}`;
   // Only now: what this loads takes longer than the request.
   const { parseUplinkPolicy } = await import('@qubes-qos/core/uplink-policy');
@@ -116,7 +110,7 @@ async function noteOnRate(call: AdminCall, netvm: string): Promise<string | unde
     if (typeof up === 'number') return undefined;
     return up === 'auto' ? `${netvm}: up=auto measures nothing yet; ${advice}` : `${netvm}: ${advice}`;
   } catch (error) {
-    return `${netvm}: vm-config.${VM_CONFIG.uplink} cannot be used (${messageOf(error)}); ${advice}`;
+    return `${netvm}: ${FEATURE.uplink} cannot be used (${messageOf(error)}); ${advice}`;
   }
 }
 

@@ -4,6 +4,8 @@ import { CLASSES, type TrafficClass } from '@qubes-qos/core/classes';
 import { QosError } from '@qubes-qos/core/errors';
 import { quote } from '@qubes-qos/core/quote';
 import { VERSION } from '@qubes-qos/host/version';
+import type { LimitOptions } from './commands/limit.js';
+import type { UplinkOptions } from './commands/uplink.js';
 import type { AdminCall } from './qubesd/admin.js';
 import type { Result } from './results.js';
 
@@ -53,6 +55,9 @@ export function buildProgram({ run, writeOut, onUsageError }: Hooks): Command {
   addGet(program, run);
   addList(program, run);
   addUplink(program, run);
+  addLimit(program, run);
+  addEnforce(program, run);
+  addSync(program, run);
   for (const command of [program, ...program.commands]) {
     command.exitOverride((error) => {
       onUsageError(command);
@@ -116,18 +121,62 @@ function addUplink(program: Command, run: Run): void {
   program
     .command('uplink')
     .description("show or set the rate of a NetVM's line; a RATE is such as 20mbit, or auto, or off")
-    .usage('[options] NETVM [--up RATE] [--down RATE] | NETVM --none')
+    .usage('[options] NETVM [--up RATE] [--down RATE] [--overhead O] [--scheduler S] | NETVM --none')
     .argument('<NETVM>')
     .option('--up <RATE>', 'rate of the line towards the Internet')
     .option('--down <RATE>', 'rate of the line from the Internet')
+    .option('--overhead <O>', 'what a packet costs on the line: bytes, or the name of a link layer')
+    .option('--scheduler <S>', 'another scheduler than the best that the kernel can do')
     .option('--none', 'forget the line')
+    .action(async (name: string, options: UplinkOptions, command: Command) => {
+      await run(command, async (call) => (await import('./commands/uplink.js')).uplink(call, name, options));
+    });
+}
+
+function addLimit(program: Command, run: Run): void {
+  program
+    .command('limit')
+    .description('show or set the rate that a qube may have; a RATE is such as 5mbit, or off')
+    .usage('[options] VM [--up RATE] [--down RATE] [--burst SIZE] | VM --none')
+    .argument('<VM>')
+    .option('--up <RATE>', 'what it may send')
+    .option('--down <RATE>', 'what it may receive')
+    .option('--burst <SIZE>', 'what it may send at once above --up, such as 256kb')
+    .option('--none', 'take all limits from it')
+    .action(async (name: string, options: LimitOptions, command: Command) => {
+      await run(command, async (call) => (await import('./commands/limit.js')).limit(call, name, options));
+    });
+}
+
+function addEnforce(program: Command, run: Run): void {
+  program
+    .command('enforce')
+    .description('show or set whether a NetVM believes dom0, or the packets of its clients')
+    .usage('[options] NETVM [on | off | --none]')
+    .argument('<NETVM>')
+    .argument('[word]')
+    .option('--none', 'forget what was said: it is turned on when dom0 tells the NetVM of a client')
     .action(
-      async (name: string, options: { up?: string; down?: string; none?: boolean }, command: Command) => {
+      async (name: string, word: string | undefined, { none }: { none?: boolean }, command: Command) => {
         await run(command, async (call) =>
-          (await import('./commands/uplink.js')).uplink(call, name, options),
+          (await import('./commands/enforce.js')).enforce(call, name, {
+            ...(word === undefined ? {} : { word }),
+            ...(none === undefined ? {} : { none }),
+          }),
         );
       },
     );
+}
+
+function addSync(program: Command, run: Run): void {
+  program
+    .command('sync')
+    .description('tell all NetVMs all that they should know, and nothing else')
+    .usage('[options]')
+    .option('--dry-run', 'print what would be written, and write nothing')
+    .action(async ({ dryRun = false }: { dryRun?: boolean }, command: Command) => {
+      await run(command, async (call) => (await import('./commands/sync.js')).sync(call, { dryRun }));
+    });
 }
 
 function withSelection(command: Command): Command {

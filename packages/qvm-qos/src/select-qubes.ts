@@ -51,9 +51,9 @@ export function find(listed: readonly ListedQube[], name: string): ListedQube {
 }
 
 /** @throws QosError('unsupported') for dom0 and for a RemoteVM */
-export function assertSupported({ name, klass }: ListedQube): void {
+export function assertSupported({ name, klass }: ListedQube, what = 'a class'): void {
   const reason = UNSUPPORTED.get(klass);
-  if (reason !== undefined) throw new QosError('unsupported', `${name} cannot have a class: ${reason}.`);
+  if (reason !== undefined) throw new QosError('unsupported', `${name} cannot have ${what}: ${reason}.`);
 }
 
 function choose(listed: readonly ListedQube[], name: string): ListedQube[] {

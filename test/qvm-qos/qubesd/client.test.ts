@@ -2,9 +2,10 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { getVmConfig, listQubes, removeVmConfig, setVmConfig } from '@qubes-qos/qvm-qos/qubesd/admin';
+import { listQubes } from '@qubes-qos/qvm-qos/qubesd/admin';
 import { AdminClient } from '@qubes-qos/qvm-qos/qubesd/client';
 import type { AdminRequest } from '@qubes-qos/qvm-qos/qubesd/codec';
+import { getFeature, removeFeature, setFeature } from '@qubes-qos/qvm-qos/qubesd/features';
 import { RECORDED_MACHINE } from '../../sim/admin-recording.js';
 import { MachineModel } from '../../sim/machine.js';
 import { Qubesd, type Intercept } from '../../sim/qubesd.js';
@@ -87,7 +88,7 @@ describe('call', () => {
   });
 });
 
-describe('setVmConfig', () => {
+describe('setFeature', () => {
   test('sends nothing that qubesd would store and then choke on', async () => {
     const client = await serve();
     const call = (request: AdminRequest): Promise<string> => client.call(request);
@@ -99,7 +100,9 @@ describe('setVmConfig', () => {
       ['dscp', 'é'],
       ['dscp', 'd'.repeat(3072)],
     ] as const) {
-      await expect(setVmConfig(call, 'work', name, value)).rejects.toMatchObject({ kind: 'policy' });
+      await expect(setFeature(call, 'work', `vm-config.${name}`, value)).rejects.toMatchObject({
+        kind: 'policy',
+      });
     }
     expect(qubesd?.requests).toEqual([]);
   });
@@ -107,11 +110,11 @@ describe('setVmConfig', () => {
   test('writes, reads and removes', async () => {
     const client = await serve();
     const call = (request: AdminRequest): Promise<string> => client.call(request);
-    await setVmConfig(call, 'work', 'dscp', 'ef');
-    expect(await getVmConfig(call, 'work', 'dscp')).toBe('ef');
-    expect(await removeVmConfig(call, 'work', 'dscp')).toBe(true);
-    expect(await removeVmConfig(call, 'work', 'dscp')).toBe(false);
-    expect(await getVmConfig(call, 'work', 'dscp')).toBeUndefined();
+    await setFeature(call, 'work', 'vm-config.dscp', 'ef');
+    expect(await getFeature(call, 'work', 'vm-config.dscp')).toBe('ef');
+    expect(await removeFeature(call, 'work', 'vm-config.dscp')).toBe(true);
+    expect(await removeFeature(call, 'work', 'vm-config.dscp')).toBe(false);
+    expect(await getFeature(call, 'work', 'vm-config.dscp')).toBeUndefined();
   });
 
   test.each([[undefined], ['cs1']])(
@@ -130,7 +133,7 @@ describe('setVmConfig', () => {
         isBroken = method === 'admin.vm.feature.Set' && payload === 'ef';
         return undefined;
       });
-      const attempt = setVmConfig((request) => client.call(request), 'work', 'dscp', 'ef');
+      const attempt = setFeature((request) => client.call(request), 'work', 'vm-config.dscp', 'ef');
       await expect(attempt).rejects.toMatchObject({ kind: 'refused' });
       expect(machine.qube('work').features.get('vm-config.dscp')).toBe(before);
     },
@@ -145,7 +148,9 @@ describe('setVmConfig', () => {
       remove: () => undefined,
     });
     const client = await serve();
-    await expect(setVmConfig((request) => client.call(request), 'work', 'dscp', 'ef')).rejects.toMatchObject({
+    await expect(
+      setFeature((request) => client.call(request), 'work', 'vm-config.dscp', 'ef'),
+    ).rejects.toMatchObject({
       message: expect.stringMatching(/; vm-config\.dscp is now unset\.$/) as string,
     });
     expect(machine.qube('work').features.has('vm-config.dscp')).toBe(false);
@@ -154,7 +159,9 @@ describe('setVmConfig', () => {
   test('leaves alone what a denied Set did not change', async () => {
     machine.setFeature('work', 'vm-config.dscp', 'cs1');
     const client = await serve(({ method }) => (method === 'admin.vm.feature.Set' ? 'close' : undefined));
-    await expect(setVmConfig((request) => client.call(request), 'work', 'dscp', 'ef')).rejects.toMatchObject({
+    await expect(
+      setFeature((request) => client.call(request), 'work', 'vm-config.dscp', 'ef'),
+    ).rejects.toMatchObject({
       kind: 'refused',
     });
     expect(machine.qube('work').features.get('vm-config.dscp')).toBe('cs1');

@@ -1,8 +1,9 @@
 // Owns `qvm-qos list`: what is set, over all qubes.
 import { isClassName } from '@qubes-qos/core/classes';
-import { VM_CONFIG, VM_CONFIG_FEATURE_PREFIX } from '@qubes-qos/core/vm-config';
+import { FEATURE } from '../feature-names.js';
 import { inParallel } from '../in-parallel.js';
-import { getVmConfig, listFeatures, listQubes, type AdminCall, type ListedQube } from '../qubesd/admin.js';
+import { listQubes, type AdminCall, type ListedQube } from '../qubesd/admin.js';
+import { getFeature, listFeatures } from '../qubesd/features.js';
 import type { ListedPolicy, ListResult } from '../results.js';
 
 /** The qubes that have a class or a line, or with `all` every qube; dom0 has no network and is left out. */
@@ -17,9 +18,9 @@ export async function listPolicies(call: AdminCall, { all }: { readonly all: boo
 
 async function readPolicy(call: AdminCall, { name, state }: ListedQube): Promise<ListedPolicy> {
   const features = await listFeatures(call, name);
-  const read = async (key: string): Promise<string | null> =>
-    features.includes(VM_CONFIG_FEATURE_PREFIX + key) ? ((await getVmConfig(call, name, key)) ?? null) : null;
-  const value = await read(VM_CONFIG.dscp);
-  const uplink = await read(VM_CONFIG.uplink);
+  const read = async (feature: string): Promise<string | null> =>
+    features.includes(feature) ? ((await getFeature(call, name, feature)) ?? null) : null;
+  const value = await read(FEATURE.class);
+  const uplink = await read(FEATURE.uplink);
   return { qube: name, state, class: value !== null && isClassName(value) ? value : null, value, uplink };
 }

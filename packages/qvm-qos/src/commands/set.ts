@@ -2,11 +2,13 @@
 import { classNameList, isClassName, type ClassName } from '@qubes-qos/core/classes';
 import { messageOf, QosError } from '@qubes-qos/core/errors';
 import { quote } from '@qubes-qos/core/quote';
-import { VM_CONFIG } from '@qubes-qos/core/vm-config';
 import { adviseOnClass, lookAround } from '../advice.js';
+import { FEATURE } from '../feature-names.js';
 import { inParallel } from '../in-parallel.js';
-import { listQubes, removeVmConfig, setVmConfig, type AdminCall, type ListedQube } from '../qubesd/admin.js';
-import type { ChangeResult, QubeChange } from '../results.js';
+import { listQubes, type AdminCall, type ListedQube } from '../qubesd/admin.js';
+import { removeFeature, setFeature } from '../qubesd/features.js';
+import { TOLD_NOTHING, tellNetvms } from '../publish/tell.js';
+import type { ChangeResult, QubeChange, Telling } from '../results.js';
 import { assertSelection, selectQubes, type Selection } from '../select-qubes.js';
 
 /** The last word is the class, the ones before it name qubes. @throws QosError('usage') */
@@ -29,19 +31,28 @@ export async function setClass(
   assertSelection(selection);
   const qubes = selectQubes(await listQubes(call), selection);
   const [changes, around] = await Promise.all([
-    change(qubes, ({ name }) => setVmConfig(call, name, VM_CONFIG.dscp, className)),
+    change(qubes, ({ name }) => setFeature(call, name, FEATURE.class, className)),
     lookAround(call, qubes),
   ]);
   const advice = adviseOnClass(around.filter((_, index) => changes[index]?.done === true));
-  return { command: 'set', class: className, qubes: changes, ...advice };
+  const told = await tellOf(call, changes);
+  return {
+    ...{ command: 'set', class: className, qubes: changes, ...told },
+    warnings: [...advice.warnings, ...told.warnings],
+    notes: [...advice.notes, ...told.notes],
+  };
 }
 
 /** Takes the class from every qube; one that has none is done already. */
 export async function unsetClass(call: AdminCall, selection: Selection): Promise<ChangeResult> {
   assertSelection(selection);
   const qubes = selectQubes(await listQubes(call), selection);
-  const changes = await change(qubes, ({ name }) => removeVmConfig(call, name, VM_CONFIG.dscp));
-  return { command: 'unset', class: null, qubes: changes, warnings: [], notes: [] };
+  const changes = await change(qubes, ({ name }) => removeFeature(call, name, FEATURE.class));
+  return { command: 'unset', class: null, qubes: changes, ...(await tellOf(call, changes)) };
+}
+
+async function tellOf(call: AdminCall, changes: readonly QubeChange[]): Promise<Telling> {
+  return changes.some(({ done }) => done) ? tellNetvms(call, 'concerned') : TOLD_NOTHING;
 }
 
 async function change(

@@ -1,23 +1,18 @@
 // Owns `qvm-qos uplink`: the rate of a NetVM's line, as the feature vm-config.qos-uplink.
 import { messageOf, QosError } from '@qubes-qos/core/errors';
+import { parseOverhead } from '@qubes-qos/core/overhead';
+import { isSchedulerName, schedulerFault } from '@qubes-qos/core/scheduler-names';
 import {
   formatLineRate,
   formatUplinkPolicy,
   parseLineRate,
   parseUplinkPolicy,
-  type LineRate,
   type UplinkPolicy,
 } from '@qubes-qos/core/uplink-policy';
-import { VM_CONFIG } from '@qubes-qos/core/vm-config';
-import {
-  getVmConfig,
-  listQubes,
-  providesNetwork,
-  removeVmConfig,
-  setVmConfig,
-  type AdminCall,
-  type ListedQube,
-} from '../qubesd/admin.js';
+import { FEATURE } from '../feature-names.js';
+import { listQubes, providesNetwork, type AdminCall, type ListedQube } from '../qubesd/admin.js';
+import { getFeature, removeFeature, setFeature } from '../qubesd/features.js';
+import { fromOption } from '../options.js';
 import type { UplinkResult } from '../results.js';
 import { find } from '../select-qubes.js';
 
@@ -25,6 +20,8 @@ import { find } from '../select-qubes.js';
 export interface UplinkOptions {
   readonly up?: string;
   readonly down?: string;
+  readonly scheduler?: string;
+  readonly overhead?: string;
   readonly none?: boolean;
 }
 
@@ -33,54 +30,66 @@ export interface UplinkOptions {
  * @throws QosError of kind usage, no-such-domain, or unsupported for a qube that provides no network
  */
 export async function uplink(call: AdminCall, name: string, options: UplinkOptions): Promise<UplinkResult> {
-  const up = readRate('--up', options.up);
-  const down = readRate('--down', options.down);
-  const isChange = up !== undefined || down !== undefined;
+  const wanted = readWanted(options);
+  const isChange = Object.keys(wanted).length > 0;
   if (options.none === true && isChange) {
-    throw new QosError('usage', 'argument --none: not allowed with argument --up or --down');
+    throw new QosError(
+      'usage',
+      `argument --none: not allowed with argument --${Object.keys(wanted).join(', --')}`,
+    );
   }
   const netvm = find(await listQubes(call), name);
   if (!(await providesNetwork(call, name))) {
     throw new QosError('unsupported', `${name} provides no network: expected a NetVM, such as sys-net.`);
   }
   if (options.none === true) {
-    await removeVmConfig(call, name, VM_CONFIG.uplink);
+    await removeFeature(call, name, FEATURE.uplink);
     return resultOf('remove', netvm, {}, { value: null });
   }
   if (!isChange) return show(call, netvm);
-  return change(call, netvm, {
-    ...(up === undefined ? {} : { up }),
-    ...(down === undefined ? {} : { down }),
-  });
+  return change(call, netvm, wanted);
 }
 
-function readRate(option: string, text: string | undefined): LineRate | undefined {
-  if (text === undefined) return undefined;
-  try {
-    return parseLineRate(text);
-  } catch (error) {
-    throw new QosError('usage', `argument ${option}: ${messageOf(error)}`, { cause: error });
-  }
+/** @throws QosError('usage') that names the option */
+function readWanted({ up, down, scheduler, overhead }: UplinkOptions): UplinkPolicy {
+  return {
+    ...(up === undefined ? {} : { up: fromOption('--up', () => parseLineRate(up)) }),
+    ...(down === undefined ? {} : { down: fromOption('--down', () => parseLineRate(down)) }),
+    ...(scheduler === undefined
+      ? {}
+      : { scheduler: fromOption('--scheduler', () => asScheduler(scheduler)) }),
+    ...(overhead === undefined ? {} : { overhead: fromOption('--overhead', () => asOverhead(overhead)) }),
+  };
+}
+
+function asScheduler(name: string): string {
+  if (isSchedulerName(name)) return name;
+  throw new QosError('usage', `${schedulerFault(name)}.`);
+}
+
+function asOverhead(text: string): string {
+  parseOverhead(text);
+  return text;
 }
 
 async function show(call: AdminCall, netvm: ListedQube): Promise<UplinkResult> {
-  const value = await getVmConfig(call, netvm.name, VM_CONFIG.uplink);
+  const value = await getFeature(call, netvm.name, FEATURE.uplink);
   if (value === undefined) return resultOf('show', netvm, {}, { value: null });
   try {
     const { policy, warnings } = parseUplinkPolicy(value);
     return resultOf('show', netvm, policy, { value, warnings });
   } catch (error) {
-    throw new QosError('policy', `vm-config.${VM_CONFIG.uplink} of ${netvm.name}: ${messageOf(error)}`, {
+    throw new QosError('policy', `${FEATURE.uplink} of ${netvm.name}: ${messageOf(error)}`, {
       cause: error,
     });
   }
 }
 
 async function change(call: AdminCall, netvm: ListedQube, wanted: UplinkPolicy): Promise<UplinkResult> {
-  const before = readBefore(await getVmConfig(call, netvm.name, VM_CONFIG.uplink));
+  const before = readBefore(await getFeature(call, netvm.name, FEATURE.uplink));
   const policy = { ...before.policy, ...wanted };
   const value = formatUplinkPolicy(policy);
-  await setVmConfig(call, netvm.name, VM_CONFIG.uplink, value);
+  await setFeature(call, netvm.name, FEATURE.uplink, value);
   return resultOf('set', netvm, policy, { value, warnings: before.warnings });
 }
 

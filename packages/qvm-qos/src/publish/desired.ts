@@ -4,8 +4,9 @@ import { betterClass, DEFAULT_CLASS, worseClass, type ClassName } from '@qubes-q
 import type { ClientLimits } from '@qubes-qos/core/client-limits';
 import { formatClientPolicy, type ClientPolicy } from '@qubes-qos/core/client-policy';
 import { quote } from '@qubes-qos/core/quote';
+import { FEATURE } from '../feature-names.js';
 import { readIntents, type Intent } from './intent.js';
-import { FEATURE, type QubeFacts, type System } from './system.js';
+import type { QubeFacts, System } from './system.js';
 
 /** Features by qube. */
 export type Derived = ReadonlyMap<string, ReadonlyMap<string, string>>;
@@ -102,7 +103,7 @@ function entryOf(client: QubeFacts, intent: Intent, grants: Grants): ClientPolic
   };
 }
 
-/** The best class that each qube may send: its own, its rules', and, where it forwards, its clients'. */
+/** The best class that each qube may send: its own, its rules', and, where it forwards, its clients', plain ones too. */
 class Grants {
   readonly #clients = new Map<string, QubeFacts[]>();
   readonly #qubes = new Map<string, QubeFacts>();
@@ -127,7 +128,9 @@ class Grants {
     if (qube?.providesNetwork !== true || qube.tags.some((tag) => TUNNEL_TAGS.includes(tag))) return own;
     const path = [...above, name];
     const clients = (this.#clients.get(name) ?? []).filter((client) => !path.includes(client.name));
-    const max = clients.map((client) => this.max(client.name, path)).reduce(betterClass, own);
+    const max = clients
+      .map((client) => this.max(client.name, path))
+      .reduce(betterClass, betterClass(own, DEFAULT_CLASS));
     if (above.length === 0) this.#known.set(name, max);
     return max;
   }

@@ -1,6 +1,7 @@
 // Owns the difference between the derived features that there are and those that there should be. Pure.
+import { FEATURE, isDerived } from '../feature-names.js';
 import type { Publication } from './desired.js';
-import { FEATURE, isDerived, type QubeFacts, type System } from './system.js';
+import type { QubeFacts, System } from './system.js';
 
 /** One feature to write; `to` is null to remove it. */
 export interface FeatureChange {

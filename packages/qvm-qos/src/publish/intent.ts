@@ -4,7 +4,8 @@ import { LIMITS_VALUE, type ClientLimits } from '@qubes-qos/core/client-limits';
 import { messageOf } from '@qubes-qos/core/errors';
 import type { NamedPolicy } from '@qubes-qos/core/named-policy';
 import { quote } from '@qubes-qos/core/quote';
-import { FEATURE, readPolicies, type QubeFacts, type System } from './system.js';
+import { FEATURE } from '../feature-names.js';
+import { readPolicies, type QubeFacts, type System } from './system.js';
 
 /** Where a word comes from, best first. */
 export type Source = 'own' | 'policy' | 'tag' | 'netvm' | 'default';

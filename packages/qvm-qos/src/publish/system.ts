@@ -1,7 +1,7 @@
 // Owns the snapshot of the machine that publication is computed from: plain data, with no way to ask for more.
 import { messageOf } from '@qubes-qos/core/errors';
 import { assertPolicyName, POLICY_VALUE, type NamedPolicy } from '@qubes-qos/core/named-policy';
-import { QOS_FEATURE, VM_CONFIG, VM_CONFIG_FEATURE_PREFIX, CLIENT_PREFIX } from '@qubes-qos/core/vm-config';
+import { FEATURE } from '../feature-names.js';
 
 /** What matters of one qube. */
 export interface QubeFacts {
@@ -21,39 +21,6 @@ export interface QubeFacts {
 /** All qubes, dom0 too. */
 export interface System {
   readonly qubes: readonly QubeFacts[];
-}
-
-/** Names of features by what they are. */
-export const FEATURE = {
-  class: VM_CONFIG_FEATURE_PREFIX + VM_CONFIG.dscp,
-  rules: VM_CONFIG_FEATURE_PREFIX + VM_CONFIG.rules,
-  uplink: VM_CONFIG_FEATURE_PREFIX + VM_CONFIG.uplink,
-  enforce: VM_CONFIG_FEATURE_PREFIX + VM_CONFIG.enforce,
-  policyClass: VM_CONFIG_FEATURE_PREFIX + VM_CONFIG.policyClass,
-  clientPrefix: VM_CONFIG_FEATURE_PREFIX + CLIENT_PREFIX,
-  ...QOS_FEATURE,
-} as const;
-
-const INTENT: readonly string[] = [FEATURE.class, FEATURE.rules, FEATURE.limit, FEATURE.attach];
-
-/** True for a feature that says what a user wants of a qube. */
-export function isIntent(feature: string): boolean {
-  return INTENT.includes(feature);
-}
-
-/** True for a feature that follows from others: it is written and removed by publication alone. */
-export function isDerived(feature: string): boolean {
-  return feature === FEATURE.policyClass || feature.startsWith(FEATURE.clientPrefix);
-}
-
-/** True for every feature that publication reads. */
-export function isOurFeature(feature: string): boolean {
-  return (
-    isIntent(feature) ||
-    isDerived(feature) ||
-    feature === FEATURE.enforce ||
-    feature.startsWith(FEATURE.policyPrefix)
-  );
 }
 
 /** The policies of dom0 by name, and one warning for each that cannot be used. */

@@ -1,6 +1,5 @@
-// Owns what qvm-qos asks of the Admin API, as typed functions over any way to send a request.
-import { messageOf, QosError } from '@qubes-qos/core/errors';
-import { assertVmConfig, VM_CONFIG_FEATURE_PREFIX } from '@qubes-qos/core/vm-config';
+// Owns what qvm-qos asks of the Admin API about qubes, as typed functions over any way to send a request.
+import { QosError } from '@qubes-qos/core/errors';
 import { AdminException, type AdminRequest } from './codec.js';
 
 /** Sends one request and returns the content of its reply. */
@@ -21,45 +20,9 @@ export async function listQubes(call: AdminCall): Promise<ListedQube[]> {
   return linesOf(content).map(parseQube);
 }
 
-/** The names of the features that are set on a qube. */
-export async function listFeatures(call: AdminCall, qube: string): Promise<string[]> {
-  return linesOf(await call({ method: 'admin.vm.feature.List', destination: qube }));
-}
-
 /** The tags of a qube. */
 export async function listTags(call: AdminCall, qube: string): Promise<string[]> {
   return linesOf(await call({ method: 'admin.vm.tag.List', destination: qube }));
-}
-
-/** The value of `vm-config.NAME`, or undefined when it is not set. */
-export async function getVmConfig(call: AdminCall, qube: string, name: string): Promise<string | undefined> {
-  return orUndefined('QubesFeatureNotFoundError', () =>
-    call({ method: 'admin.vm.feature.Get', argument: VM_CONFIG_FEATURE_PREFIX + name, destination: qube }),
-  );
-}
-
-/**
- * Sets `vm-config.NAME`. qubesd stores a value before it looks at it, so after a failure the value from before is
- * put back, and what cannot be put back is removed: a refused value can keep a qube from starting.
- * @throws QosError('policy') before anything was sent; else what made the Set fail
- */
-export async function setVmConfig(call: AdminCall, qube: string, name: string, value: string): Promise<void> {
-  assertVmConfig(name, value);
-  const before = await getVmConfig(call, qube, name);
-  try {
-    await setFeature(call, qube, name, value);
-  } catch (error) {
-    if (!(error instanceof QosError) || error.kind === 'no-such-domain') throw error;
-    throw await undoSet(call, { qube, name, value, before }, error);
-  }
-}
-
-/** Removes `vm-config.NAME`; false when it was not set. */
-export async function removeVmConfig(call: AdminCall, qube: string, name: string): Promise<boolean> {
-  const reply = await orUndefined('QubesFeatureNotFoundError', () =>
-    call({ method: 'admin.vm.feature.Remove', argument: VM_CONFIG_FEATURE_PREFIX + name, destination: qube }),
-  );
-  return reply !== undefined;
 }
 
 /** The name of the qube's netvm; undefined for none, and for a qube that cannot have one. */
@@ -73,54 +36,53 @@ export async function providesNetwork(call: AdminCall, qube: string): Promise<bo
   return (await getProperty(call, qube, 'provides_network')) === 'True';
 }
 
-interface FailedSet {
-  readonly qube: string;
-  readonly name: string;
-  readonly value: string;
-  readonly before: string | undefined;
+/** The properties that say where a qube is in the network. */
+export interface NetworkProperties {
+  readonly netvm: string | undefined;
+  /** Empty for none. */
+  readonly ip: string;
+  readonly ip6: string;
+  readonly providesNetwork: boolean;
 }
 
-/** Returns the error to show: the first one, with what the qube has now when that is not what it had. */
-async function undoSet(call: AdminCall, failed: FailedSet, error: QosError): Promise<QosError> {
-  const { qube, name, value, before } = failed;
-  try {
-    if ((await getVmConfig(call, qube, name)) !== value || value === before) return error;
-    if (before !== undefined && (await succeeds(setFeature(call, qube, name, before)))) return error;
-    // A Remove may fail and yet have removed it, so only a look afterwards tells.
-    await succeeds(removeVmConfig(call, qube, name));
-    if ((await getVmConfig(call, qube, name)) === undefined) {
-      return before === undefined ? error : adding(error, `${VM_CONFIG_FEATURE_PREFIX}${name} is now unset`);
-    }
-  } catch {
-    // qubesd is gone: the advice below is all that is left.
-  }
-  return adding(
-    error,
-    `the value may be stored all the same; run: qvm-features -D ${qube} ${VM_CONFIG_FEATURE_PREFIX}${name}`,
+const NETWORK = ['netvm', 'ip', 'ip6', 'provides_network'] as const;
+
+/**
+ * Reads them in one request, or one by one where the policy of qrexec allows no admin.vm.property.GetAll.
+ * dom0 has none of them.
+ */
+export async function getNetworkProperties(call: AdminCall, qube: string): Promise<NetworkProperties> {
+  const values = await readAllProperties(call, qube).catch(async (error: unknown) => {
+    if (!(error instanceof QosError) || error.kind !== 'refused') throw error;
+    const read = async (name: string): Promise<[string, string]> => [
+      name,
+      (await getProperty(call, qube, name)) ?? '',
+    ];
+    return new Map(await Promise.all(NETWORK.map(read)));
+  });
+  const netvm = values.get('netvm') ?? '';
+  return {
+    netvm: netvm === '' ? undefined : netvm,
+    ip: values.get('ip') ?? '',
+    ip6: values.get('ip6') ?? '',
+    providesNetwork: values.get('provides_network') === 'True',
+  };
+}
+
+/** `ip default=True type=str 10.137.0.5`, one line for each; of the values that are used none has escapes. */
+async function readAllProperties(call: AdminCall, qube: string): Promise<Map<string, string>> {
+  const lines = linesOf(await call({ method: 'admin.vm.property.GetAll', destination: qube }));
+  return new Map(
+    lines.flatMap((line): [string, string][] => {
+      const [, name, value] = /^(\S+) default=\S+ type=\S+ (.*)$/.exec(line) ?? [];
+      return name === undefined || value === undefined ? [] : [[name, value]];
+    }),
   );
-}
-
-function adding(error: QosError, remark: string): QosError {
-  return new QosError(error.kind, `${messageOf(error).replace(/\.$/, '')}; ${remark}.`, { cause: error });
-}
-
-async function setFeature(call: AdminCall, qube: string, name: string, value: string): Promise<void> {
-  const argument = VM_CONFIG_FEATURE_PREFIX + name;
-  await call({ method: 'admin.vm.feature.Set', argument, destination: qube, payload: value });
-}
-
-async function succeeds(action: Promise<unknown>): Promise<boolean> {
-  try {
-    await action;
-    return true;
-  } catch {
-    return false;
-  }
 }
 
 /** `default=True type=vm sys-firewall`; undefined for a property that this class of qube lacks. */
 async function getProperty(call: AdminCall, qube: string, property: string): Promise<string | undefined> {
-  const content = await orUndefined('QubesNoSuchPropertyError', () =>
+  const content = await unlessRaised('QubesNoSuchPropertyError', () =>
     call({ method: 'admin.vm.property.Get', argument: property, destination: qube }),
   );
   if (content === undefined) return undefined;
@@ -130,7 +92,11 @@ async function getProperty(call: AdminCall, qube: string, property: string): Pro
   return match[1] ?? '';
 }
 
-async function orUndefined(type: string, action: () => Promise<string>): Promise<string | undefined> {
+/** The result of the action; undefined when qubesd raised an exception of this type. */
+export async function unlessRaised<Result>(
+  type: string,
+  action: () => Promise<Result>,
+): Promise<Result | undefined> {
   try {
     return await action();
   } catch (error) {
@@ -151,6 +117,7 @@ function parseQube(line: string): ListedQube {
   return { name, klass, state };
 }
 
-function linesOf(content: string): string[] {
+/** The lines of a reply that are not empty. */
+export function linesOf(content: string): string[] {
   return content.split('\n').filter((line) => line !== '');
 }

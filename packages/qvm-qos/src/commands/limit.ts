@@ -1,0 +1,121 @@
+// Owns `qvm-qos limit`: the rate that a qube may have, as the feature qos.limit.
+import { formatSize, LIMITS_VALUE, parseSize, type ClientLimits } from '@qubes-qos/core/client-limits';
+import { messageOf, QosError } from '@qubes-qos/core/errors';
+import { formatRate, parseRate, type BitsPerSecond } from '@qubes-qos/core/rate';
+import { FEATURE } from '../feature-names.js';
+import { fromOption } from '../options.js';
+import { TOLD_NOTHING, tellNetvms } from '../publish/tell.js';
+import { getNetvm, listQubes, type AdminCall, type ListedQube } from '../qubesd/admin.js';
+import { getFeature, removeFeature, setFeature } from '../qubesd/features.js';
+import type { LimitResult } from '../results.js';
+import { assertSupported, find } from '../select-qubes.js';
+
+/** What the user asked for; nothing at all shows what is set. */
+export interface LimitOptions {
+  readonly up?: string;
+  readonly down?: string;
+  readonly burst?: string;
+  readonly none?: boolean;
+}
+
+/** `off` takes a part away. */
+type Wanted = { readonly [Part in keyof ClientLimits]: ClientLimits[Part] | 'off' };
+
+/**
+ * Shows, changes or removes the limits of a qube. What is not named stays as it was.
+ * @throws QosError of kind usage, no-such-domain, or unsupported for a qube that sends no packets here
+ */
+export async function limit(call: AdminCall, name: string, options: LimitOptions): Promise<LimitResult> {
+  const wanted = readWanted(options);
+  const isChange = Object.keys(wanted).length > 0;
+  if (options.none === true && isChange) {
+    const named = Object.keys(wanted).join(', --');
+    throw new QosError('usage', `argument --none: not allowed with argument --${named}`);
+  }
+  const qube = find(await listQubes(call), name);
+  assertSupported(qube, 'limits');
+  const before = await getFeature(call, name, FEATURE.limit);
+  if (options.none === true) return write(call, qube, {}, []);
+  if (!isChange) return show(name, before);
+  const { limits, warnings } = readBefore(before);
+  return write(call, qube, merge(limits, wanted), warnings);
+}
+
+function readWanted({ up, down, burst }: LimitOptions): Wanted {
+  const rate = (text: string): BitsPerSecond | 'off' => (text === 'off' ? 'off' : parseRate(text));
+  return {
+    ...(up === undefined ? {} : { up: fromOption('--up', () => rate(up)) }),
+    ...(down === undefined ? {} : { down: fromOption('--down', () => rate(down)) }),
+    ...(burst === undefined
+      ? {}
+      : { burst: fromOption('--burst', () => (burst === 'off' ? 'off' : parseSize(burst))) }),
+  };
+}
+
+function show(name: string, value: string | undefined): LimitResult {
+  if (value === undefined || value === '') return resultOf('show', name, {}, {});
+  try {
+    const { policy, warnings } = LIMITS_VALUE.parse(value);
+    return resultOf('show', name, policy, { warnings });
+  } catch (error) {
+    throw new QosError('policy', `${FEATURE.limit} of ${name}: ${messageOf(error)}`, { cause: error });
+  }
+}
+
+/** Where the rate goes its burst goes with it: there is nothing left that it could be above. */
+function merge(before: ClientLimits, wanted: Wanted): ClientLimits {
+  const burst = wanted.up === 'off' ? { burst: 'off', ...wanted } : wanted;
+  const parts = Object.entries({ ...before, ...burst }).filter(([, value]) => value !== 'off');
+  return Object.fromEntries(parts);
+}
+
+async function write(
+  call: AdminCall,
+  { name, state }: ListedQube,
+  limits: ClientLimits,
+  warnings: readonly string[],
+): Promise<LimitResult> {
+  const value = fromOption('--burst', () => LIMITS_VALUE.format(limits));
+  if (value === '') await removeFeature(call, name, FEATURE.limit);
+  else await setFeature(call, name, FEATURE.limit, value);
+  const [told, netvm] = await Promise.all([tellNetvms(call, 'concerned'), getNetvm(call, name)]);
+  const notes = [
+    ...(state === 'Halted' ? [`${name}: halted; it takes effect at the next start.`] : []),
+    ...(netvm === undefined ? [`${name}: no netvm; it takes effect when there is one.`] : []),
+  ];
+  return resultOf(value === '' ? 'remove' : 'set', name, limits, {
+    ...told,
+    warnings: [...warnings, ...told.warnings],
+    notes: [...told.notes, ...notes],
+  });
+}
+
+/** What is kept of the value before; what this version cannot read is not written again, and that is said. */
+function readBefore(value: string | undefined): { limits: ClientLimits; warnings: readonly string[] } {
+  try {
+    const { policy, warnings } = LIMITS_VALUE.parse(value ?? '');
+    return { limits: policy, warnings: warnings.map((text) => `dropped from the value before: ${text}`) };
+  } catch (error) {
+    return {
+      limits: {},
+      warnings: [`the value before could not be read and is replaced: ${messageOf(error)}`],
+    };
+  }
+}
+
+function resultOf(
+  action: LimitResult['action'],
+  qube: string,
+  limits: ClientLimits,
+  told: Partial<typeof TOLD_NOTHING>,
+): LimitResult {
+  const value = LIMITS_VALUE.format(limits);
+  return {
+    ...{ command: 'limit', action, qube, value: value === '' ? null : value },
+    up: limits.up === undefined ? null : formatRate(limits.up),
+    down: limits.down === undefined ? null : formatRate(limits.down),
+    burst: limits.burst === undefined ? null : formatSize(limits.burst),
+    ...TOLD_NOTHING,
+    ...told,
+  };
+}

@@ -1,0 +1,96 @@
+// Owns publication: read, compare, write what differs, until a read finds nothing to do.
+import { messageOf, QosError } from '@qubes-qos/core/errors';
+import { FEATURE } from '../feature-names.js';
+import { inParallel } from '../in-parallel.js';
+import type { AdminCall } from '../qubesd/admin.js';
+import { removeFeature, setFeature } from '../qubesd/features.js';
+import { planPublication } from './desired.js';
+import { diffPublication, type FeatureChange } from './diff.js';
+import { readSystem, type Scope } from './read-system.js';
+
+/** What a publication did, or with a dry run would do. */
+export interface Published {
+  readonly changes: readonly FeatureChange[];
+  /** `QUBE: FEATURE: why`, for each change that was refused. */
+  readonly errors: readonly string[];
+  readonly warnings: readonly string[];
+  readonly notes: readonly string[];
+}
+
+/** Others may write at the same time; they compute the same, so that this is reached by nobody but a fault. */
+const MAX_ROUNDS = 4;
+
+/**
+ * Makes the derived features what they should be.
+ * @throws as AdminCall, when the machine cannot be read
+ */
+export async function publish(
+  call: AdminCall,
+  { scope, isDryRun = false }: { readonly scope: Scope; readonly isDryRun?: boolean },
+): Promise<Published> {
+  const done: FeatureChange[] = [];
+  const refused = new Map<string, string>();
+  for (let round = 1; ; round++) {
+    const system = await readSystem(call, scope);
+    const publication = planPublication(system);
+    const open = diffPublication(system, publication).filter((change) => !refused.has(keyOf(change)));
+    if (isDryRun || open.length === 0 || round > MAX_ROUNDS) {
+      const changes = isDryRun ? open : done;
+      const errors = [...refused.values()];
+      if (!isDryRun && open.length > 0)
+        errors.push(`something else changes the same features all the time: ${open.map(keyOf).join(', ')}`);
+      return { changes, errors, warnings: publication.warnings, notes: notesOf(changes, isDryRun) };
+    }
+    for (const { change, error } of await writeChanges(call, open)) {
+      if (error === undefined) done.push(change);
+      else refused.set(keyOf(change), `${change.qube}: ${change.feature}: ${error}`);
+    }
+  }
+}
+
+interface Outcome {
+  readonly change: FeatureChange;
+  readonly error: string | undefined;
+}
+
+/** What a NetVM is to believe is there before it believes it, and what is no longer true goes last. */
+async function writeChanges(call: AdminCall, changes: readonly FeatureChange[]): Promise<Outcome[]> {
+  const steps = [
+    changes.filter(({ feature, to }) => to !== null && feature !== FEATURE.enforce),
+    changes.filter(({ feature, to }) => to !== null && feature === FEATURE.enforce),
+    changes.filter(({ to }) => to === null),
+  ];
+  const outcomes: Outcome[] = [];
+  for (const step of steps) {
+    const results = await inParallel(step, (change) => writeChange(call, change));
+    outcomes.push(...results.filter((outcome) => outcome !== undefined));
+  }
+  return outcomes;
+}
+
+/** Writes one change. A qube that is gone needs none. */
+async function writeChange(call: AdminCall, change: FeatureChange): Promise<Outcome | undefined> {
+  const { qube, feature, to } = change;
+  try {
+    if (to === null) await removeFeature(call, qube, feature);
+    else await setFeature(call, qube, feature, to);
+    return { change, error: undefined };
+  } catch (error) {
+    if (error instanceof QosError && error.kind === 'no-such-domain') return undefined;
+    return { change, error: messageOf(error) };
+  }
+}
+
+function keyOf({ qube, feature }: FeatureChange): string {
+  return `${qube} ${feature}`;
+}
+
+/** A NetVM that begins to believe dom0 stops believing marks that programs set: that is worth a line. */
+function notesOf(changes: readonly FeatureChange[], isDryRun: boolean): string[] {
+  const names = changes.filter(({ feature }) => feature === FEATURE.enforce).map(({ qube }) => qube);
+  if (names.length === 0) return [];
+  const verb = isDryRun ? 'would count' : 'counts';
+  return [
+    `${names.join(', ')}: from now on dom0's word ${verb} there, not the packets of clients. To undo: qvm-qos enforce ${names[0] ?? ''} off`,
+  ];
+}
