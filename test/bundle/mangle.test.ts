@@ -68,6 +68,26 @@ describe('apply', () => {
     expect(await qube.table()).toBe('');
   });
 
+  test('the class of a policy of dom0 counts where there is no own one', async () => {
+    qube.qubesdb.write('/vm-config/qos-class', 'ef');
+    expect(await qube.mangle('apply')).toEqual(
+      said(0, '/vm-config/qos-class is ef: every packet of this qube leaves with DSCP 46.'),
+    );
+    expect(JSON.parse((await qube.mangle('status', '--json')).stdout)).toMatchObject({
+      path: '/vm-config/qos-class',
+      isInSync: true,
+    });
+    expect((await qube.mangle('status')).stdout).toContain('ef (by a policy of dom0)\n');
+    qube.qubesdb.write('/vm-config/dscp', 'cs1');
+    await qube.mangle('apply');
+    expect((await qube.mangle('print')).stdout).toContain('ip dscp set 8\n');
+    qube.qubesdb.write('/vm-config/dscp', '');
+    expect(await qube.mangle('apply')).toEqual(said(0, '/vm-config/dscp is empty: no marks.'));
+    qube.qubesdb.remove('/vm-config/dscp');
+    await qube.mangle('apply');
+    expect(await qube.table()).toBe(EF_TABLE);
+  });
+
   test('an empty policy removes the marks too, and is called empty', async () => {
     qube.qubesdb.write('/vm-config/dscp', 'cs1');
     await qube.mangle('apply');

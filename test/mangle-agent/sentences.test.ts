@@ -32,7 +32,7 @@ describe('the journal tells the four kinds of policy apart', () => {
       '/vm-config/dscp is invalid, found "x", expected ef; there was no valid one since boot: our nft table is there, altered by something else (as before). Set a class with qvm-features in dom0.',
     ],
   ] as const)('%j', (enforced, sentence) => {
-    expect(describeEnforced(enforced)).toBe(sentence);
+    expect(describeEnforced({ path: '/vm-config/dscp', ...enforced })).toBe(sentence);
   });
 });
 

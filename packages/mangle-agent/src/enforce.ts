@@ -7,11 +7,31 @@ import { convergeTable, observeTable } from '@qubes-qos/host/nft';
 import { LAST_VALID_FILE, readLastValid, rememberLastValid, type ValidPolicy } from './last-valid.js';
 import { classInForce, MANGLE_TABLE, planMangle } from './plan.js';
 
-/** The QubesDB key of this qube's class. */
+/** The QubesDB key of this qube's own class. */
 export const POLICY_PATH = `${VM_CONFIG_PATH_PREFIX}${VM_CONFIG.dscp}`;
+
+/** The QubesDB key of the class that a policy of dom0 gives to this qube: it counts where there is no own one. */
+const POLICY_CLASS_PATH = `${VM_CONFIG_PATH_PREFIX}${VM_CONFIG.policyClass}`;
+
+/** A value of QubesDB, and where it is. */
+export interface Said {
+  readonly path: string;
+  /** undefined: no such key. */
+  readonly value: Uint8Array | undefined;
+}
+
+/** What dom0 says about the class of this qube. An own class that is empty or invalid ranks above a policy, too. */
+export async function readSaid(db: {
+  read: (path: string) => Promise<Uint8Array | undefined>;
+}): Promise<Said> {
+  const own = await db.read(POLICY_PATH);
+  const given = own === undefined ? await db.read(POLICY_CLASS_PATH) : undefined;
+  return given === undefined ? { path: POLICY_PATH, value: own } : { path: POLICY_CLASS_PATH, value: given };
+}
 
 /** What became of a policy. */
 export interface Enforced {
+  readonly path: string;
   readonly policy: ClassPolicy;
   /** The class that packets have now; `altered` is a table that is not as we write it. */
   readonly inForce: ClassName | 'none' | 'altered';
@@ -21,37 +41,37 @@ export interface Enforced {
 }
 
 /**
- * Puts the value of POLICY_PATH (undefined: no such key) in force, verifies it, and logs what it did. An invalid
+ * Puts what dom0 says in force, verifies it, and logs what it did. An invalid
  * value keeps the last valid policy of this boot; with none, the kernel stays as it is.
  * @throws QosError when nft fails; what was in force before stays.
  */
-export async function enforce(value: Uint8Array | undefined, file = LAST_VALID_FILE): Promise<Enforced> {
+export async function enforce({ path, value }: Said, file = LAST_VALID_FILE): Promise<Enforced> {
   const policy = parseClassPolicy(value);
   const valid = validPolicyOf(policy) ?? (await readLastValid(file));
   const enforced =
     valid === undefined
-      ? { policy, inForce: await observeClass(), isChanged: false, isDecided: false }
-      : { policy, inForce: valid, isChanged: await converge(valid), isDecided: true };
+      ? { path, policy, inForce: await observeClass(), isChanged: false, isDecided: false }
+      : { path, policy, inForce: valid, isChanged: await converge(valid), isDecided: true };
   if (valid !== undefined) await rememberLastValid(file, valid);
   log(policy.state === 'invalid' ? 'warning' : 'info', describeEnforced(enforced));
   return enforced;
 }
 
 /** One sentence: what the policy says and what packets get; each of the four kinds of policy reads differently. */
-export function describeEnforced({ policy, inForce, isChanged, isDecided }: Enforced): string {
+export function describeEnforced({ path, policy, inForce, isChanged, isDecided }: Enforced): string {
   const marks = `${describeMarks(inForce)}${isChanged ? '' : ' (as before)'}`;
   switch (policy.state) {
     case 'absent':
-      return `${POLICY_PATH} is absent: ${marks}.`;
+      return `${path} is absent: ${marks}.`;
     case 'empty':
-      return `${POLICY_PATH} is empty: ${marks}.`;
+      return `${path} is empty: ${marks}.`;
     case 'class':
-      return `${POLICY_PATH} is ${policy.className}: ${marks}.`;
+      return `${path} is ${policy.className}: ${marks}.`;
     case 'invalid': {
       const kept = isDecided
         ? 'the last valid policy of this boot stays'
         : 'there was no valid one since boot';
-      return `${POLICY_PATH} is invalid, ${policy.reason}; ${kept}: ${marks}. Set a class with qvm-features in dom0.`;
+      return `${path} is invalid, ${policy.reason}; ${kept}: ${marks}. Set a class with qvm-features in dom0.`;
     }
   }
 }

@@ -7,7 +7,7 @@ import { newProgram, runProgram } from '@qubes-qos/host/command-line';
 import { log } from '@qubes-qos/host/journal';
 import { checkScript, convergeTable } from '@qubes-qos/host/nft';
 import { withQubesDb } from '@qubes-qos/host/qubesdb/client';
-import { enforce, POLICY_PATH, validPolicyOf } from './enforce.js';
+import { enforce, readSaid, validPolicyOf } from './enforce.js';
 import { MANGLE_TABLE, planMangle } from './plan.js';
 import { gatherStatus, renderStatus } from './status.js';
 import { watchPolicy } from './watch.js';
@@ -46,7 +46,7 @@ function program(): Command {
 }
 
 async function apply(): Promise<void> {
-  const { policy } = await enforce(await withQubesDb((db) => db.read(POLICY_PATH)));
+  const { policy } = await enforce(await withQubesDb(readSaid));
   if (policy.state === 'invalid') process.exitCode = 1;
 }
 
@@ -73,11 +73,12 @@ async function cleanup(): Promise<void> {
 
 /** The whole script of the policy, whatever is in force now: it replaces or removes the table. */
 async function scriptOfPolicy(): Promise<string> {
-  const policy = parseClassPolicy(await withQubesDb((db) => db.read(POLICY_PATH)));
+  const { path, value } = await withQubesDb(readSaid);
+  const policy = parseClassPolicy(value);
   const valid = validPolicyOf(policy);
   if (valid === undefined) {
     const reason = policy.state === 'invalid' ? policy.reason : '';
-    throw new QosError('policy', `${POLICY_PATH} is invalid, ${reason}; there is no script for it.`);
+    throw new QosError('policy', `${path} is invalid, ${reason}; there is no script for it.`);
   }
   const table = planMangle(valid);
   return renderNft([table ? { op: 'replace', table } : { op: 'delete', id: MANGLE_TABLE }]);

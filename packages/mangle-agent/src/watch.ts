@@ -8,7 +8,7 @@ import { startWithSocket } from '@qubes-qos/host/process';
 import { BACKOFF, nextWaitMs } from '@qubes-qos/host/qubesdb/client';
 import { HEADER_BYTES } from '@qubes-qos/host/qubesdb/codec';
 import { QubesDbConnection } from '@qubes-qos/host/qubesdb/connection';
-import { describeEnforced, enforce, POLICY_PATH } from './enforce.js';
+import { describeEnforced, enforce, readSaid } from './enforce.js';
 
 /**
  * Ends with one event: an event is a header without a value, and EOF ends it too. Whatever ends it, the unit starts
@@ -51,7 +51,7 @@ async function follow(onSuccess: () => void): Promise<void> {
     await db.watch(VM_CONFIG_PATH_PREFIX);
     for (;;) {
       db.takeEvents();
-      const status = describeEnforced(await enforce(await db.read(POLICY_PATH)));
+      const status = describeEnforced(await enforce(await readSaid(db)));
       if (isNotifyService() && (await handOver(db, status))) return;
       onSuccess();
       await db.waitForEvents();

@@ -4,7 +4,8 @@ import { CLASSES, type TrafficClass } from '@qubes-qos/core/classes';
 import { QosError } from '@qubes-qos/core/errors';
 import { quote } from '@qubes-qos/core/quote';
 import { VERSION } from '@qubes-qos/host/version';
-import type { LimitOptions } from './commands/limit.js';
+import { addPolicy } from './command-line-policy.js';
+import type { LimitOptions } from './limit-options.js';
 import type { UplinkOptions } from './commands/uplink.js';
 import type { AdminCall } from './qubesd/admin.js';
 import type { Result } from './results.js';
@@ -18,7 +19,7 @@ interface SelectionOptions {
 }
 
 /** Runs what a command does with the Admin API, and shows the result. */
-type Run = (command: Command, action: (call: AdminCall) => Promise<Result>) => Promise<void>;
+export type Run = (command: Command, action: (call: AdminCall) => Promise<Result>) => Promise<void>;
 
 interface Hooks {
   readonly run: Run;
@@ -58,7 +59,8 @@ export function buildProgram({ run, writeOut, onUsageError }: Hooks): Command {
   addLimit(program, run);
   addEnforce(program, run);
   addSync(program, run);
-  for (const command of [program, ...program.commands]) {
+  addPolicy(program, run);
+  for (const command of withSubcommands(program)) {
     command.exitOverride((error) => {
       onUsageError(command);
       throw error;
@@ -109,7 +111,7 @@ function addGet(program: Command, run: Run): void {
 function addList(program: Command, run: Run): void {
   program
     .command('list')
-    .description('list the qubes that have a class or a line')
+    .description('list the qubes that have a class, limits, a policy or a line')
     .usage('[options]')
     .option('--all', 'list every qube')
     .action(async ({ all = false }: { all?: boolean }, command: Command) => {
@@ -143,7 +145,7 @@ function addLimit(program: Command, run: Run): void {
     .option('--down <RATE>', 'what it may receive')
     .option('--burst <SIZE>', 'what it may send at once above --up, such as 256kb')
     .option('--none', 'take all limits from it')
-    .action(async (name: string, options: LimitOptions, command: Command) => {
+    .action(async (name: string, options: LimitOptions & { none?: boolean }, command: Command) => {
       await run(command, async (call) => (await import('./commands/limit.js')).limit(call, name, options));
     });
 }
@@ -183,6 +185,10 @@ function withSelection(command: Command): Command {
   return command
     .option('--all', 'all qubes but dom0')
     .option('--exclude <VM>', 'leave a qube out of --all', collect);
+}
+
+function withSubcommands(command: Command): Command[] {
+  return [command, ...command.commands.flatMap(withSubcommands)];
 }
 
 function unknownCommand(program: Command, name: string | undefined): QosError {

@@ -63,9 +63,12 @@ function print(result: Result, { json = false, verbose, quiet }: GlobalOptions, 
 function printError(error: unknown, command: Command, { stderr }: Output): number {
   const exitCode = error instanceof CommanderError ? 2 : exitCodeOf(error);
   if (exitCode === 2) {
-    const name = command.parent === null ? NAME : `${NAME} ${command.name()}`;
-    stderr(`usage: ${name} ${command.usage()}\n`);
+    stderr(`usage: ${nameOf(command)} ${command.usage()}\n`);
   }
   stderr(`${NAME}: error: ${messageOf(error).replace(/^error: /, '')}\n`);
   return exitCode;
+}
+
+function nameOf(command: Command): string {
+  return command.parent === null ? NAME : `${nameOf(command.parent)} ${command.name()}`;
 }

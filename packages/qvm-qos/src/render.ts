@@ -1,7 +1,9 @@
 // Owns how results look: text for people, JSON for programs, and the exit code. Pure; writes nothing.
 import { classNameList } from '@qubes-qos/core/classes';
 import { quote } from '@qubes-qos/core/quote';
-import type { FeatureChange } from './publish/diff.js';
+import { describeChange, describeWritten, renderTelling } from './render-changes.js';
+import { renderPolicy } from './render-policy.js';
+import { renderTable } from './render-table.js';
 import {
   RESULT_VERSION,
   type ChangeResult,
@@ -11,7 +13,6 @@ import {
   type ListResult,
   type Result,
   type SyncResult,
-  type Telling,
 } from './results.js';
 
 /** What the program prints and returns. */
@@ -39,6 +40,8 @@ export function renderText(result: Result): Rendered {
       return renderGet(result);
     case 'list':
       return renderList(result);
+    case 'policy':
+      return renderPolicy(result);
     case 'sync':
       return renderSync(result);
     case 'enforce':
@@ -84,53 +87,32 @@ function renderChange(result: ChangeResult): Rendered {
   };
 }
 
-function renderSync({ dryRun, published, ...said }: SyncResult): Rendered {
-  const { errors } = said;
-  const exitCode = errors.length === 0 ? 0 : 1;
-  if (!dryRun) return { ...NOTHING, ...rest(said), details: published.map(describeWritten), exitCode };
-  return { ...NOTHING, ...rest(said), stdout: published.map((one) => `${describeChange(one)}\n`).join('') };
+function renderSync(result: SyncResult): Rendered {
+  const said = renderTelling(result);
+  if (!result.dryRun) return said;
+  return { ...said, details: [], stdout: result.published.map((one) => `${describeChange(one)}\n`).join('') };
 }
 
-function renderEnforce({ action, netvm, enforce, value, published, ...said }: EnforceResult): Rendered {
+function renderEnforce(result: EnforceResult): Rendered {
+  const { action, netvm, enforce, value } = result;
   const word = enforce ? 'on' : 'off';
   if (action === 'show') {
     const notes =
       value === null ? [`${netvm}: nobody has said so; it is turned on when dom0 tells it of a client.`] : [];
     return { ...NOTHING, stdout: `${word}\n`, notes };
   }
-  const details = [
-    ...published.map(describeWritten),
-    `${netvm}: enforce ${action === 'remove' ? 'not set' : word}`,
-  ];
-  return { ...NOTHING, ...rest(said), details, exitCode: said.errors.length === 0 ? 0 : 1 };
+  const said = renderTelling(result);
+  return {
+    ...said,
+    details: [...said.details, `${netvm}: enforce ${action === 'remove' ? 'not set' : word}`],
+  };
 }
 
-function renderLimit({ action, qube, value, published, ...said }: LimitResult): Rendered {
-  if (action === 'show') {
-    const { warnings } = said;
-    return value === null
-      ? { ...NOTHING, warnings, exitCode: 1 }
-      : { ...NOTHING, warnings, stdout: `${value}\n` };
-  }
-  const details = [`${qube}: ${value ?? 'no limit'}`, ...published.map(describeWritten)];
-  return { ...NOTHING, ...rest(said), details, exitCode: said.errors.length === 0 ? 0 : 1 };
-}
-
-function rest({ errors, warnings, notes }: Omit<Telling, 'published'>): Partial<Rendered> {
-  return { errors, warnings, notes };
-}
-
-/** A value is from whoever can set features: shown on one line and bounded. */
-function describeChange({ qube, feature, from, to }: FeatureChange): string {
-  return `${qube} ${feature}: ${shown(from)} -> ${shown(to)}`;
-}
-
-function describeWritten({ qube, feature, to }: FeatureChange): string {
-  return `${qube}: ${to === null ? `${feature} removed` : `${feature}=${shown(to)}`}`;
-}
-
-function shown(value: string | null): string {
-  return value === null ? '-' : quote(value);
+function renderLimit(result: LimitResult): Rendered {
+  const { action, qube, value } = result;
+  const said = renderTelling(result);
+  if (action !== 'show') return { ...said, details: [`${qube}: ${value ?? 'no limit'}`, ...said.details] };
+  return value === null ? { ...said, exitCode: 1 } : { ...said, stdout: `${value}\n` };
 }
 
 function renderGet(result: GetResult): Rendered {
@@ -143,17 +125,14 @@ function renderGet(result: GetResult): Rendered {
 function renderList({ qubes }: ListResult): Rendered {
   if (qubes.length === 0)
     return { ...NOTHING, notes: ['no qube has a class; to give one: qvm-qos set VM CLASS'] };
-  const rows = qubes.map(({ qube, state, class: className, value, uplink }) => [
+  const rows = qubes.map(({ qube, state, class: className, value, ...rest }) => [
     qube,
     state,
     className ?? (value === null ? '-' : `${quote(value)} (invalid)`),
-    uplink === null ? '-' : quote(uplink).slice(1, -1),
+    ...[rest.limit, rest.policy, rest.uplink].map((text) => (text === null ? '-' : quote(text).slice(1, -1))),
   ]);
-  return { ...NOTHING, stdout: renderTable([['NAME', 'STATE', 'CLASS', 'LINE'], ...rows]) };
-}
-
-function renderTable(rows: readonly (readonly string[])[]): string {
-  const widths = (rows[0] ?? []).map((_, column) => Math.max(...rows.map((row) => row[column]?.length ?? 0)));
-  const lines = rows.map((row) => row.map((cell, column) => cell.padEnd(widths[column] ?? 0)).join('  '));
-  return lines.map((line) => `${line.trimEnd()}\n`).join('');
+  return {
+    ...NOTHING,
+    stdout: renderTable([['NAME', 'STATE', 'CLASS', 'LIMIT', 'POLICY', 'LINE'], ...rows]),
+  };
 }

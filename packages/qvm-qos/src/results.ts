@@ -78,6 +78,10 @@ export interface ListedPolicy {
   readonly value: string | null;
   /** What `vm-config.qos-uplink` holds. */
   readonly uplink: string | null;
+  /** What `qos.limit` holds. */
+  readonly limit: string | null;
+  /** What `qos.attach` holds: the name of a policy. */
+  readonly policy: string | null;
 }
 
 /** `list`. */
@@ -102,5 +106,45 @@ export interface UplinkResult {
   readonly notes: readonly string[];
 }
 
+/** One rule of a policy; a policy has at most one of each kind. */
+export type ShownRule =
+  | { readonly kind: 'class'; readonly class: ClassName }
+  | {
+      readonly kind: 'bandwidth';
+      readonly up: string | null;
+      readonly down: string | null;
+      readonly burst: string | null;
+    };
+
+/** A policy with a name. */
+export interface ShownPolicy {
+  readonly name: string;
+  /** False for one that something else stored and that cannot be read: it has no effect. */
+  readonly isUsable: boolean;
+  readonly rules: readonly ShownRule[];
+  readonly attached: {
+    readonly qubes: readonly string[];
+    /** For all clients of these. */
+    readonly netvms: readonly string[];
+    readonly tags: readonly string[];
+  };
+}
+
+/** `policy`: the policies that were asked for, or the one that was changed as it is afterwards; none when deleted. */
+export interface PolicyResult extends Telling {
+  readonly command: 'policy';
+  readonly action: 'list' | 'show' | 'create' | 'update' | 'delete' | 'attach' | 'detach';
+  /** Its name; null for `list`. */
+  readonly policy: string | null;
+  readonly policies: readonly ShownPolicy[];
+}
+
 export type Result =
-  ChangeResult | GetResult | ListResult | UplinkResult | SyncResult | EnforceResult | LimitResult;
+  | ChangeResult
+  | GetResult
+  | ListResult
+  | UplinkResult
+  | SyncResult
+  | EnforceResult
+  | LimitResult
+  | PolicyResult;

@@ -1,8 +1,9 @@
 // Owns `qvm-qos limit`: the rate that a qube may have, as the feature qos.limit.
-import { formatSize, LIMITS_VALUE, parseSize, type ClientLimits } from '@qubes-qos/core/client-limits';
+import { formatSize, LIMITS_VALUE, type ClientLimits } from '@qubes-qos/core/client-limits';
 import { messageOf, QosError } from '@qubes-qos/core/errors';
-import { formatRate, parseRate, type BitsPerSecond } from '@qubes-qos/core/rate';
+import { formatRate } from '@qubes-qos/core/rate';
 import { FEATURE } from '../feature-names.js';
+import { mergeLimits, readWantedLimits, type LimitOptions } from '../limit-options.js';
 import { fromOption } from '../options.js';
 import { TOLD_NOTHING, tellNetvms } from '../publish/tell.js';
 import { getNetvm, listQubes, type AdminCall, type ListedQube } from '../qubesd/admin.js';
@@ -10,23 +11,16 @@ import { getFeature, removeFeature, setFeature } from '../qubesd/features.js';
 import type { LimitResult } from '../results.js';
 import { assertSupported, find } from '../select-qubes.js';
 
-/** What the user asked for; nothing at all shows what is set. */
-export interface LimitOptions {
-  readonly up?: string;
-  readonly down?: string;
-  readonly burst?: string;
-  readonly none?: boolean;
-}
-
-/** `off` takes a part away. */
-type Wanted = { readonly [Part in keyof ClientLimits]: ClientLimits[Part] | 'off' };
-
 /**
  * Shows, changes or removes the limits of a qube. What is not named stays as it was.
  * @throws QosError of kind usage, no-such-domain, or unsupported for a qube that sends no packets here
  */
-export async function limit(call: AdminCall, name: string, options: LimitOptions): Promise<LimitResult> {
-  const wanted = readWanted(options);
+export async function limit(
+  call: AdminCall,
+  name: string,
+  options: LimitOptions & { readonly none?: boolean },
+): Promise<LimitResult> {
+  const wanted = readWantedLimits(options);
   const isChange = Object.keys(wanted).length > 0;
   if (options.none === true && isChange) {
     const named = Object.keys(wanted).join(', --');
@@ -38,18 +32,7 @@ export async function limit(call: AdminCall, name: string, options: LimitOptions
   if (options.none === true) return write(call, qube, {}, []);
   if (!isChange) return show(name, before);
   const { limits, warnings } = readBefore(before);
-  return write(call, qube, merge(limits, wanted), warnings);
-}
-
-function readWanted({ up, down, burst }: LimitOptions): Wanted {
-  const rate = (text: string): BitsPerSecond | 'off' => (text === 'off' ? 'off' : parseRate(text));
-  return {
-    ...(up === undefined ? {} : { up: fromOption('--up', () => rate(up)) }),
-    ...(down === undefined ? {} : { down: fromOption('--down', () => rate(down)) }),
-    ...(burst === undefined
-      ? {}
-      : { burst: fromOption('--burst', () => (burst === 'off' ? 'off' : parseSize(burst))) }),
-  };
+  return write(call, qube, mergeLimits(limits, wanted), warnings);
 }
 
 function show(name: string, value: string | undefined): LimitResult {
@@ -60,13 +43,6 @@ function show(name: string, value: string | undefined): LimitResult {
   } catch (error) {
     throw new QosError('policy', `${FEATURE.limit} of ${name}: ${messageOf(error)}`, { cause: error });
   }
-}
-
-/** Where the rate goes its burst goes with it: there is nothing left that it could be above. */
-function merge(before: ClientLimits, wanted: Wanted): ClientLimits {
-  const burst = wanted.up === 'off' ? { burst: 'off', ...wanted } : wanted;
-  const parts = Object.entries({ ...before, ...burst }).filter(([, value]) => value !== 'off');
-  return Object.fromEntries(parts);
 }
 
 async function write(

@@ -50,12 +50,16 @@ export async function readSystem(call: AdminCall, scope: Scope): Promise<System>
 type Features = ReadonlyMap<string, string>;
 type Networks = ReadonlyMap<string, NetworkProperties>;
 
-/** One qube of a snapshot. */
-export async function readFeatures(call: AdminCall, qube: string): Promise<Features> {
+/** The features of a qube that are wanted, by name; none when the qube is gone. */
+export async function readFeatures(
+  call: AdminCall,
+  qube: string,
+  isWanted: (feature: string) => boolean = isOurFeature,
+): Promise<Features> {
   const names = (await ifThere(() => listFeatures(call, qube))) ?? [];
   const pairs = await Promise.all(
     names
-      .filter(isOurFeature)
+      .filter(isWanted)
       .map(async (name): Promise<[string, string | undefined]> => [
         name,
         await ifThere(() => getFeature(call, qube, name)),
