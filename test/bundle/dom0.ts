@@ -39,19 +39,24 @@ export class Dom0 {
   readonly machine = new MachineModel(QUBES);
   readonly #directory: string;
   readonly #socketPath: string;
+  /** Where the program runs. */
+  readonly #cwd: string | undefined;
   #qubesd: Qubesd | undefined;
   #transcript = '';
 
-  private constructor(directory: string) {
+  private constructor(directory: string, cwd: string | undefined) {
     this.#directory = directory;
+    this.#cwd = cwd;
     this.#socketPath = join(directory, 'qubesd.sock');
   }
 
-  /** A dom0 whose qubesd runs unless `isDown`. */
-  static async boot(options: { intercept?: Intercept; isDown?: boolean } = {}): Promise<Dom0> {
+  /** A dom0 whose qubesd runs unless `isDown`; programs run in `directory`. */
+  static async boot(
+    options: { intercept?: Intercept; isDown?: boolean; directory?: string } = {},
+  ): Promise<Dom0> {
     const directory = await mkdtemp(join(tmpdir(), 'dom0-'));
     await chmod(directory, 0o755);
-    const dom0 = new Dom0(directory);
+    const dom0 = new Dom0(directory, options.directory);
     if (options.isDown !== true) {
       dom0.#qubesd = await Qubesd.listen(dom0.#socketPath, dom0.machine, options.intercept);
     }
@@ -78,6 +83,7 @@ export class Dom0 {
     const child = spawn(process.execPath, [PROGRAM, '--socket', this.#socketPath, ...args], {
       env: {},
       stdio: ['ignore', 'pipe', 'pipe'],
+      ...(this.#cwd === undefined ? {} : { cwd: this.#cwd }),
       ...(uid === undefined ? {} : { uid }),
     });
     const read = async (stream: AsyncIterable<Buffer>): Promise<string> => {

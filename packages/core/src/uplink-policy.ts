@@ -46,8 +46,8 @@ const WORD = z
   .string()
   .check(z.regex(/^[A-Za-z0-9+_.:-]{1,64}$/, 'expected 1 to 64 of A-Z a-z 0-9 + _ . : -'));
 
-/** The keys in the order in which they are written. */
-const UPLINK_POLICY = z.strictObject({
+/** The schema of the value, with its keys in the order in which they are written. */
+export const UPLINK_POLICY = z.strictObject({
   up: z.exactOptional(LINE_RATE),
   down: z.exactOptional(LINE_RATE),
   scheduler: z.exactOptional(WORD),

@@ -22,7 +22,7 @@ export async function readTomlFiles(
   directories: readonly string[] = SETTINGS_DIRECTORIES,
 ): Promise<TomlFile[]> {
   const paths = (await Promise.all(directories.map(tomlPaths))).flat();
-  return Promise.all(paths.map(readTomlFile));
+  return Promise.all(paths.map((path) => readTomlFile(path, 'the last good settings stay in force')));
 }
 
 async function tomlPaths(directory: string): Promise<string[]> {
@@ -38,7 +38,12 @@ async function tomlPaths(directory: string): Promise<string[]> {
   }
 }
 
-async function readTomlFile(path: string): Promise<TomlFile> {
+/**
+ * Reads one file.
+ * @param consequence - what follows from a fault, as the end of the sentence.
+ * @throws QosError('config') naming the file, and the line where the TOML is wrong.
+ */
+export async function readTomlFile(path: string, consequence: string): Promise<TomlFile> {
   try {
     const text = await readFile(path, 'utf8');
     const { parse } = await import('smol-toml');
@@ -47,7 +52,7 @@ async function readTomlFile(path: string): Promise<TomlFile> {
     const [what] = messageOf(error).split('\n');
     const place =
       error instanceof Error && 'line' in error && typeof error.line === 'number' ? `:${error.line}` : '';
-    throw new QosError('config', `${path}${place}: ${what ?? ''}; the last good settings stay in force.`, {
+    throw new QosError('config', `${path}${place}: ${what ?? ''}; ${consequence}.`, {
       cause: error,
     });
   }

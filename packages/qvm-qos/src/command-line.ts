@@ -4,6 +4,7 @@ import { CLASSES, type TrafficClass } from '@qubes-qos/core/classes';
 import { QosError } from '@qubes-qos/core/errors';
 import { quote } from '@qubes-qos/core/quote';
 import { VERSION } from '@qubes-qos/host/version';
+import { addMachine } from './command-line-machine.js';
 import { addPolicy } from './command-line-policy.js';
 import type { LimitOptions } from './limit-options.js';
 import type { UplinkOptions } from './commands/uplink.js';
@@ -58,6 +59,7 @@ export function buildProgram({ run, writeOut, onUsageError }: Hooks): Command {
   addUplink(program, run);
   addLimit(program, run);
   addEnforce(program, run);
+  addMachine(program, run);
   addSync(program, run);
   addPolicy(program, run);
   for (const command of withSubcommands(program)) {

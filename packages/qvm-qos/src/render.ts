@@ -42,6 +42,16 @@ export function renderText(result: Result): Rendered {
       return renderList(result);
     case 'policy':
       return renderPolicy(result);
+    case 'apply': {
+      const said = renderTelling(result);
+      return { ...said, details: [...result.applied.map(describeWritten), ...said.details] };
+    }
+    case 'diff': {
+      const stdout = result.changes.map((one) => `${describeChange(one)}\n`).join('');
+      return { ...NOTHING, stdout, exitCode: stdout === '' ? 0 : 1 };
+    }
+    case 'export':
+      return { ...NOTHING, stdout: result.text, warnings: result.warnings };
     case 'sync':
       return renderSync(result);
     case 'enforce':

@@ -139,6 +139,29 @@ export interface PolicyResult extends Telling {
   readonly policies: readonly ShownPolicy[];
 }
 
+/** `apply`. */
+export interface ApplyResult extends Telling {
+  readonly command: 'apply';
+  readonly file: string;
+  /** What the user wants and the machine did not have. */
+  readonly applied: readonly FeatureChange[];
+}
+
+/** `diff`. */
+export interface DiffResult {
+  readonly command: 'diff';
+  readonly file: string;
+  readonly changes: readonly FeatureChange[];
+}
+
+/** `export`. */
+export interface ExportResult {
+  readonly command: 'export';
+  /** The file. */
+  readonly text: string;
+  readonly warnings: readonly string[];
+}
+
 export type Result =
   | ChangeResult
   | GetResult
@@ -147,4 +170,7 @@ export type Result =
   | SyncResult
   | EnforceResult
   | LimitResult
-  | PolicyResult;
+  | PolicyResult
+  | ApplyResult
+  | DiffResult
+  | ExportResult;

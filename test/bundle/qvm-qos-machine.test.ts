@@ -1,0 +1,196 @@
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import type { Intercept } from '../sim/qubesd.js';
+import { Dom0 } from './dom0.js';
+
+let dom0: Dom0;
+let directory: string;
+
+beforeEach(async () => {
+  directory = await mkdtemp(join(tmpdir(), 'machine-'));
+});
+
+afterEach(async () => {
+  await dom0.close();
+  await rm(directory, { recursive: true });
+});
+
+async function boot(intercept?: Intercept): Promise<void> {
+  dom0 = await Dom0.boot({ directory, ...(intercept === undefined ? {} : { intercept }) });
+}
+
+async function write(name: string, text: string): Promise<void> {
+  await writeFile(join(directory, name), text);
+}
+
+async function type(line: string): Promise<{ stdout: string; stderr: string; exitCode: number | null }> {
+  return dom0.type(line.split(' '));
+}
+
+const OFFICE = `# One file for all machines of the office.
+import = ["common.toml"]
+
+[qubes.work]
+class = "ef"
+limit = { up = "5mbit", down = "20mbit" }
+
+[qubes.mail]
+policy = "calls"
+
+[qubes.sys-net]
+line = { up = "20mbit", down = "100mbit", overhead = "docsis" }
+`;
+
+const COMMON = `[policies.calls]
+class = "cs5"
+tags = ["meeting"]
+
+[qubes.sys-firewall]
+policy = "background"
+enforce = true
+
+[policies.background]
+class = "cs1"
+up = "2mbit"
+`;
+
+test('a page of documentation', async () => {
+  await boot();
+  await write('office.toml', OFFICE);
+  await write('common.toml', COMMON);
+  await type('-q set untrusted cs2');
+  dom0.page('');
+  for (const line of [
+    'diff office.toml',
+    '-v apply office.toml',
+    'diff office.toml',
+    'export',
+    'apply office.toml',
+  ])
+    await type(line);
+  await type('-q set work cs2');
+  await type('diff office.toml');
+  await type('--json diff --keep office.toml');
+  await expect(dom0.page('The machine as a file')).toMatchFileSnapshot('snapshots/qvm-qos/machine.md');
+});
+
+test('what is exported makes the machine again', async () => {
+  await boot();
+  await write('office.toml', OFFICE);
+  await write('common.toml', COMMON);
+  await type('apply office.toml');
+  dom0.machine.setFeature('vault', 'vm-config.dscp', '');
+  dom0.machine.setFeature('work', 'vm-config.qos-rules', 'user:a -> ef');
+  await type('sync');
+  const before = new Map(dom0.machine.qubes().map(({ name, features }) => [name, new Map(features)]));
+  await write('export.toml', (await type('export')).stdout);
+  expect(await type('diff export.toml')).toMatchObject({ stdout: '', exitCode: 0 });
+  await write('empty.toml', '');
+  await type('apply empty.toml');
+  expect(dom0.vmConfig('work', 'dscp')).toBeUndefined();
+  expect(dom0.vmConfig('work', 'qos-rules')).toBe('user:a -> ef');
+  await type('apply export.toml');
+  // Where dom0's word counts was turned on by publication, and stays.
+  expect(new Map(dom0.machine.qubes().map(({ name, features }) => [name, new Map(features)]))).toEqual(
+    before,
+  );
+});
+
+test('with --keep, what the file does not name stays', async () => {
+  await boot();
+  await type('-q set personal work cs2');
+  await type('policy create old --class cs1');
+  await write('one.toml', '[qubes.work]\nlimit = { up = "1mbit" }\npolicy = "old"\n');
+  await type('apply --keep one.toml');
+  expect(dom0.vmConfig('personal', 'dscp')).toBe('cs2');
+  expect(dom0.vmConfig('work', 'dscp')).toBeUndefined();
+  expect(dom0.machine.qube('work').features.get('qos.attach')).toBe('old');
+  expect(dom0.machine.qube('dom0').features.get('qos.policy.old')).toBe('class=cs1');
+  expect((await type('diff --keep one.toml')).exitCode).toBe(0);
+});
+
+test('a value that means the same is no difference', async () => {
+  await boot();
+  dom0.machine.setFeature('work', 'qos.limit', 'down=2000kbit  up=1mbit');
+  await write('one.toml', '[qubes.work]\nlimit = { down = "2mbit", up = "1mbit" }\n');
+  expect(await type('diff one.toml')).toMatchObject({ stdout: '', exitCode: 0 });
+});
+
+test('the Salt state uses commands that there are, with a file that is right', async () => {
+  await boot();
+  const salt = new URL('../../salt/qubes-qos/', import.meta.url);
+  const state = await readFile(new URL('init.sls', salt), 'utf8');
+  await write('machine.toml', await readFile(new URL('machine.toml', salt), 'utf8'));
+  const [, file = ''] = /^ {2}file\.managed:|^(\/\S+):$/m.exec(state) ?? [];
+  const lineOf = (key: string): string => new RegExp(`- ${key}: qvm-qos (.*)$`, 'm').exec(state)?.[1] ?? '';
+  const run = (line: string): Promise<{ exitCode: number | null }> =>
+    type(line.replace(file, 'machine.toml'));
+  expect(await run(lineOf('unless'))).toMatchObject({ exitCode: 1, stderr: '' });
+  expect(await run(lineOf('name'))).toMatchObject({ exitCode: 0 });
+  expect(await run(lineOf('unless'))).toMatchObject({ exitCode: 0 });
+});
+
+test('one write that is refused takes all the others back', async () => {
+  await boot(({ method, argument }) =>
+    method === 'admin.vm.feature.Set' && argument === 'vm-config.qos-uplink' ? 'close' : undefined,
+  );
+  await write('office.toml', OFFICE);
+  await write('common.toml', COMMON);
+  const { stderr, exitCode } = await type('apply office.toml');
+  expect(exitCode).toBe(1);
+  expect(stderr).toMatch(/^qvm-qos: error: sys-net: qubesd closed .*; nothing was changed\.\n$/);
+  expect(dom0.machine.qubes().flatMap(({ features }) => [...features])).toEqual([]);
+});
+
+describe('what is wrong with a file has its line', () => {
+  test.each([
+    [
+      '[qubes.work]\nclass = "gold"',
+      'one.toml:2: qubes.work.class: expected ef, cs5, cs0, cs2 or cs1, or none; ',
+    ],
+    ['[qubes.work]\n\ncolour = "red"', 'one.toml:3: unknown key "colour" in [qubes.work]; '],
+    ['[qubes.work]\nlimit = { up = "5mbps" }', 'one.toml:2: qubes.work.limit.up: rate "5mbps": expected'],
+    ['[qubes.work]\nlimit = { up = 5 }', 'one.toml:2: qubes.work.limit.up: found 5, expected a string'],
+    ['[qubes.work]\nlimit = { burst = "1kb" }', 'one.toml:2: qubes.work.limit: burst without up'],
+    ['[qubes.nosuch]\nclass = "ef"', 'one.toml:1: there is no qube "nosuch" that can have this; '],
+    ['[qubes.dom0]\nclass = "ef"', 'one.toml:1: there is no qube "dom0" that can have this; '],
+    ['[qubes.work]\npolicy = "nosuch"', 'one.toml:2: there is no policy nosuch; '],
+    [
+      '[qubes.work]\nline = { up = "1mbit" }',
+      'one.toml:2: work provides no network, so that it has no line; ',
+    ],
+    ['[policies."a b"]\nclass = "ef"', 'one.toml:1: policies.a b: '],
+    ['[policies.a]\ntags = ["x;y"]', 'one.toml:2: policies.a.tags.0: tag "x;y": expected'],
+    [
+      '[policies.a]\ntags = ["x"]\n[policies.b]\ntags = ["x"]',
+      'one.toml:4: the tag x has the policy a; a tag has one; ',
+    ],
+    ['import = ["nosuch.toml"]', /one\.toml:1: import: .*nosuch\.toml: ENOENT/],
+    ['\nimport = ["one.toml"]', /one\.toml:2: a file imports itself \(.*one\.toml -> .*one\.toml\); /],
+    [
+      'import = ["two.toml"]',
+      /two\.toml:1: a file imports itself \(.*one\.toml -> .*two\.toml -> .*one\.toml\); /,
+    ],
+    ['[qubes.work', /^qvm-qos: error: one\.toml:1: Invalid TOML/],
+  ])('%j', async (text, said) => {
+    await boot();
+    await write('one.toml', `${text}\n`);
+    await write('two.toml', 'import = ["one.toml"]\n');
+    const { stderr, exitCode } = await type('apply one.toml');
+    if (typeof said === 'string') expect(stderr).toContain(said);
+    else expect(stderr).toMatch(said);
+    expect(stderr).toMatch(/; nothing was changed\.\n$/);
+    expect(exitCode).toBe(1);
+    expect(dom0.machine.qubes().flatMap(({ features }) => [...features])).toEqual([]);
+  });
+
+  test('no such file', async () => {
+    await boot();
+    expect(await type('diff nosuch.toml')).toMatchObject({
+      stderr: expect.stringMatching(/^qvm-qos: error: nosuch\.toml: .*; nothing was changed\.\n$/) as string,
+      exitCode: 1,
+    });
+  });
+});
