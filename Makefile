@@ -5,6 +5,8 @@ BINDIR = /usr/bin
 MANDIR = /usr/share/man
 UNITDIR = /usr/lib/systemd/system
 PRESETDIR = /usr/lib/systemd/system-preset
+# Examples to copy; dom0's policy is in /etc/qubes/policy.d.
+DATADIR = /usr/share/qubes-qos
 INSTALL = install
 RST2MAN := $(shell command -v rst2man || command -v rst2man.py)
 VERSION := $(shell sed -n 's/^  "version": "\(.*\)",$$/\1/p' package.json)
@@ -14,6 +16,9 @@ VM_UNITS = qubes-qos-mangle.service qubes-qos-mangle-cleanup.service qubes-qos-t
 VM_PRESETS = 75-qubes-qos.preset
 VM_PAGES = qubes-qos-mangle.8 qubes-qos-tc.8 qubes-qos-trees.8
 DOM0_PROGRAMS = qvm-qos
+DOM0_UNITS = qubes-qos-dom0.service
+DOM0_PRESETS = 75-qubes-qos-dom0.preset
+DOM0_POLICIES = 30-qubes-qos-admin.policy
 DOM0_PAGES = qvm-qos.1
 
 PROGRAMS = $(VM_PROGRAMS) $(DOM0_PROGRAMS)
@@ -57,6 +62,9 @@ install-vm: $(VM_PROGRAMS:%=dist/%) $(call pages_of,$(VM_PAGES))
 
 install-dom0: $(DOM0_PROGRAMS:%=dist/%) $(call pages_of,$(DOM0_PAGES))
 	$(INSTALL) -D -m 0755 -t $(DESTDIR)$(BINDIR) $(DOM0_PROGRAMS:%=dist/%)
+	$(INSTALL) -D -m 0644 -t $(DESTDIR)$(UNITDIR) $(DOM0_UNITS:%=systemd/%)
+	$(INSTALL) -D -m 0644 -t $(DESTDIR)$(PRESETDIR) $(DOM0_PRESETS:%=systemd/%)
+	$(INSTALL) -D -m 0644 -t $(DESTDIR)$(DATADIR) $(DOM0_POLICIES:%=policy/%)
 	$(call install_pages,man1,$(DOM0_PAGES))
 
 uninstall-vm:
@@ -64,12 +72,14 @@ uninstall-vm:
 		$(VM_PRESETS:%=$(DESTDIR)$(PRESETDIR)/%) $(VM_PAGES:%=$(DESTDIR)$(MANDIR)/man8/%)
 
 uninstall-dom0:
-	rm -f $(DOM0_PROGRAMS:%=$(DESTDIR)$(BINDIR)/%) $(DOM0_PAGES:%=$(DESTDIR)$(MANDIR)/man1/%)
+	rm -f $(DOM0_PROGRAMS:%=$(DESTDIR)$(BINDIR)/%) $(DOM0_UNITS:%=$(DESTDIR)$(UNITDIR)/%) \
+		$(DOM0_PRESETS:%=$(DESTDIR)$(PRESETDIR)/%) $(DOM0_POLICIES:%=$(DESTDIR)$(DATADIR)/%) \
+		$(DOM0_PAGES:%=$(DESTDIR)$(MANDIR)/man1/%)
 
 # What the packages are built from: with the built programs, since a package build has no network, and with what they
 # were built from.
 source: $(PROGRAMS:%=dist/%)
 	tar --create --gzip --file $(SOURCE) --transform 's,^,qubes-qos-$(VERSION)/,' --sort=name --mtime=@0 \
 		--owner=0 --group=0 --numeric-owner --mode=go=rX,u+rw --exclude=node_modules --exclude=.types \
-		LICENSE README.md Makefile package.json package-lock.json tsconfig.json docs/man packages rpm scripts systemd \
+		LICENSE README.md Makefile package.json package-lock.json tsconfig.json docs/man packages policy rpm salt scripts systemd \
 		$(PROGRAMS:%=dist/%)

@@ -28,7 +28,13 @@ export const PACKAGES = {
   },
   'qubes-qos-dom0': {
     target: 'dom0',
-    files: { '/usr/bin/qvm-qos': '755', [`${MAN}/man1/qvm-qos.1`]: '644' },
+    files: {
+      '/usr/bin/qvm-qos': '755',
+      [`${PRESETS}/75-qubes-qos-dom0.preset`]: '644',
+      [`${UNITS}/qubes-qos-dom0.service`]: '644',
+      '/usr/share/qubes-qos/30-qubes-qos-admin.policy': '644',
+      [`${MAN}/man1/qvm-qos.1`]: '644',
+    },
   },
 } as const;
 
@@ -43,7 +49,16 @@ const SOURCES = [
     'docs/man',
     'packages',
   ],
-  ...['rpm', 'scripts', 'systemd', 'dist/qubes-qos-mangle', 'dist/qubes-qos-tc', 'dist/qvm-qos'],
+  ...[
+    'policy',
+    'rpm',
+    'salt',
+    'scripts',
+    'systemd',
+    'dist/qubes-qos-mangle',
+    'dist/qubes-qos-tc',
+    'dist/qvm-qos',
+  ],
 ];
 
 export class InstallTree {

@@ -1,6 +1,6 @@
 // What the Makefile installs: exactly its files, with their modes; units that can start; manual pages that can be read.
 import { readdir, readFile, stat } from 'node:fs/promises';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { hasProgram, InstallTree, modes, PACKAGES, ROOT, UNITS } from './install-tree.js';
 
@@ -54,29 +54,41 @@ test('an installation builds what is missing and nothing else', async () => {
 });
 
 test('the units start programs that are installed', async () => {
-  const destdir = join(tree.scratch, 'units');
-  await tree.make('install-vm', `DESTDIR=${destdir}`, 'RST2MAN=');
   const started: string[] = [];
-  for (const unit of await readdir(join(destdir, UNITS))) {
-    const text = await readFile(join(destdir, UNITS, unit), 'utf8');
-    for (const [, program = ''] of text.matchAll(/^Exec\w+=(\/\S+)/gm)) {
-      expect((await stat(join(destdir, program))).mode & 0o111).toBe(0o111);
-      started.push(program);
+  for (const { target } of Object.values(PACKAGES)) {
+    const destdir = join(tree.scratch, `units-${target}`);
+    await tree.make(`install-${target}`, `DESTDIR=${destdir}`, 'RST2MAN=');
+    for (const unit of await readdir(join(destdir, UNITS))) {
+      const text = await readFile(join(destdir, UNITS, unit), 'utf8');
+      for (const [, program = ''] of text.matchAll(/^Exec\w+=(\/\S+)/gm)) {
+        expect((await stat(join(destdir, program))).mode & 0o111).toBe(0o111);
+        started.push(program);
+      }
     }
   }
-  expect(new Set(started)).toEqual(new Set(['/usr/bin/qubes-qos-mangle', '/usr/bin/qubes-qos-tc']));
+  expect(new Set(started)).toEqual(
+    new Set(['/usr/bin/qubes-qos-mangle', '/usr/bin/qubes-qos-tc', '/usr/bin/qvm-qos']),
+  );
 });
 
-test('the preset and the package enable exactly the units that can be enabled', async () => {
-  const units = (await readdir(join(ROOT, 'systemd'))).filter((file) => file.endsWith('.service'));
-  const texts = await Promise.all(units.map((unit) => readFile(join(ROOT, 'systemd', unit), 'utf8')));
-  const enabled = units.filter((_, position) => texts[position]?.includes('[Install]')).sort();
-  const preset = await readFile(join(ROOT, 'systemd/75-qubes-qos.preset'), 'utf8');
-  expect([...preset.matchAll(/^enable (.*)$/gm)].map(([, unit]) => unit).sort()).toEqual(enabled);
-  const spec = await readFile(join(ROOT, 'rpm/qubes-qos.spec'), 'utf8');
-  for (const scriptlet of ['post', 'preun', 'postun'])
-    expect(spec).toContain(`\n%${scriptlet}\n%systemd_${scriptlet} ${enabled.join(' ')}\n`);
-});
+test.each(Object.entries(PACKAGES))(
+  'the preset and the package %s enable exactly its units that can be enabled',
+  async (name, { files }) => {
+    const read = (path: string): Promise<string> => readFile(join(ROOT, path), 'utf8');
+    const units = Object.keys(files).filter((path) => path.startsWith(UNITS));
+    const texts = await Promise.all(units.map((unit) => read(`systemd/${basename(unit)}`)));
+    const enabled = units
+      .filter((_, position) => texts[position]?.includes('[Install]'))
+      .map((unit) => basename(unit))
+      .sort();
+    expect(enabled).not.toEqual([]);
+    const preset = await read(`systemd/75-${name}.preset`);
+    expect([...preset.matchAll(/^enable (.*)$/gm)].map(([, unit]) => unit).sort()).toEqual(enabled);
+    const spec = await read(`rpm/${name}.spec`);
+    for (const scriptlet of ['post', 'preun', 'postun'])
+      expect(spec).toContain(`\n%${scriptlet}\n%systemd_${scriptlet} ${enabled.join(' ')}\n`);
+  },
+);
 
 test.for(['qvm-qos.1', 'qubes-qos-mangle.8', 'qubes-qos-tc.8', 'qubes-qos-trees.8'])(
   'rst2man makes %s without a warning',

@@ -90,6 +90,51 @@ function failure(
   return new QosError('command', `${command} ${how}: ${what}`, { cause: error });
 }
 
+/** A process whose output is bytes, as they come. */
+export interface Pipe {
+  readonly chunks: AsyncIterable<Uint8Array>;
+  /** After the last chunk; the exit code is null when a signal ended it. @throws QosError('tool-missing') */
+  readonly ended: Promise<{ readonly exitCode: number | null; readonly stderr: string }>;
+  readonly stop: () => void;
+}
+
+/** Starts a command with this as its whole input, and no shell. */
+export function startPipe(argv: readonly [string, ...string[]], stdin: string): Pipe {
+  const started = import('node:child_process').then(({ spawn }) => {
+    const [file, ...args] = argv;
+    const child = spawn(file, args, {
+      stdio: ['pipe', 'pipe', 'pipe'],
+      env: { ...process.env, LC_ALL: 'C' },
+    });
+    let stderr = '';
+    child.stderr.setEncoding('utf8').on('data', (text: string) => (stderr = (stderr + text).slice(-1000)));
+    // A command that does not read its input to the end says why by its exit code; EPIPE adds nothing.
+    child.stdin.on('error', () => undefined).end(stdin);
+    const ended = new Promise<{ exitCode: number | null; stderr: string }>((resolve, reject) => {
+      child.once('error', () =>
+        reject(
+          new QosError(
+            'tool-missing',
+            `cannot run ${file}: no such program; install the package that has it.`,
+          ),
+        ),
+      );
+      child.once('close', (exitCode) => resolve({ exitCode, stderr }));
+    });
+    ended.catch(() => undefined);
+    return { child, ended };
+  });
+  return {
+    chunks: chunksOf(started.then(({ child }) => child.stdout)),
+    ended: started.then(({ ended }) => ended),
+    stop: () => void started.then(({ child }) => child.kill('SIGTERM')),
+  };
+}
+
+async function* chunksOf(stream: Promise<AsyncIterable<Uint8Array>>): AsyncGenerator<Uint8Array> {
+  yield* await stream;
+}
+
 /** A process that goes on: its output lines, until it ends or `stop` is called. */
 export interface Follower {
   readonly lines: AsyncIterable<string>;

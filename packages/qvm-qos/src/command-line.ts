@@ -8,7 +8,7 @@ import { addMachine } from './command-line-machine.js';
 import { addPolicy } from './command-line-policy.js';
 import type { LimitOptions } from './limit-options.js';
 import type { UplinkOptions } from './commands/uplink.js';
-import type { AdminCall } from './qubesd/admin.js';
+import type { Admin, AdminCall } from './qubesd/admin.js';
 import type { Result } from './results.js';
 
 /** Name of the program, as in every message. */
@@ -22,14 +22,21 @@ interface SelectionOptions {
 /** Runs what a command does with the Admin API, and shows the result. */
 export type Run = (command: Command, action: (call: AdminCall) => Promise<Result>) => Promise<void>;
 
+/** Runs what goes on until it is stopped. */
+type RunForever = (
+  command: Command,
+  action: (admin: Admin, signal: AbortSignal) => Promise<void>,
+) => Promise<void>;
+
 interface Hooks {
   readonly run: Run;
+  readonly runForever: RunForever;
   readonly writeOut: (text: string) => void;
   readonly onUsageError: (command: Command) => void;
 }
 
 /** The command line; help goes to `writeOut`, and `onUsageError` hears whose usage it is before a fault is thrown. */
-export function buildProgram({ run, writeOut, onUsageError }: Hooks): Command {
+export function buildProgram({ run, runForever, writeOut, onUsageError }: Hooks): Command {
   const program = new Command(NAME)
     .description('Set the traffic class of qubes, and the rate of the line.')
     .usage('[-v] [-q] [--json] COMMAND ...')
@@ -62,6 +69,7 @@ export function buildProgram({ run, writeOut, onUsageError }: Hooks): Command {
   addMachine(program, run);
   addSync(program, run);
   addPolicy(program, run);
+  addDaemon(program, runForever);
   for (const command of withSubcommands(program)) {
     command.exitOverride((error) => {
       onUsageError(command);
@@ -180,6 +188,18 @@ function addSync(program: Command, run: Run): void {
     .option('--dry-run', 'print what would be written, and write nothing')
     .action(async ({ dryRun = false }: { dryRun?: boolean }, command: Command) => {
       await run(command, async (call) => (await import('./commands/sync.js')).sync(call, { dryRun }));
+    });
+}
+
+function addDaemon(program: Command, runForever: RunForever): void {
+  program
+    .command('daemon')
+    .description('stay, and do what sync does at every change')
+    .usage('[options]')
+    .action(async (_: unknown, command: Command) => {
+      await runForever(command, async (admin, signal) =>
+        (await import('./daemon/run.js')).runDaemon(admin, signal),
+      );
     });
 }
 

@@ -2,8 +2,8 @@
 import { CommanderError, type Command } from 'commander';
 import { exitCodeOf, messageOf } from '@qubes-qos/core/errors';
 import { buildProgram, NAME } from './command-line.js';
-import { AdminClient } from './qubesd/client.js';
-import type { AdminCall } from './qubesd/admin.js';
+import type { Admin, AdminCall } from './qubesd/admin.js';
+import { reachAdmin } from './qubesd/reach.js';
 import { renderJson, renderText } from './render.js';
 import type { Result } from './results.js';
 
@@ -12,6 +12,14 @@ export interface Output {
   readonly stdout: (text: string) => void;
   readonly stderr: (text: string) => void;
 }
+
+type Forever = (
+  command: Command,
+  action: (admin: Admin, signal: AbortSignal) => Promise<void>,
+) => Promise<void>;
+
+/** What ends `daemon`. */
+const STOP_SIGNALS = ['SIGTERM', 'SIGINT'] as const;
 
 interface GlobalOptions {
   readonly verbose: number;
@@ -27,11 +35,17 @@ export async function runProgram(args: readonly string[], output: Output): Promi
   const run = async (command: Command, action: (call: AdminCall) => Promise<Result>): Promise<void> => {
     current = command;
     const options: GlobalOptions = command.optsWithGlobals();
-    const client = new AdminClient(options.socket === undefined ? {} : { socketPath: options.socket });
-    exitCode = print(await action((request) => client.call(request)), options, output);
+    exitCode = print(await action((await reachAdmin(options.socket)).call), options, output);
+  };
+  const runForever: Forever = async (command, action) => {
+    current = command;
+    const stop = new AbortController();
+    for (const signal of STOP_SIGNALS) process.once(signal, () => stop.abort());
+    await action(await reachAdmin(command.optsWithGlobals<GlobalOptions>().socket), stop.signal);
   };
   const program = buildProgram({
     run,
+    runForever,
     writeOut: output.stdout,
     onUsageError: (command) => (current = command),
   });

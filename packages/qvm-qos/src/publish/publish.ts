@@ -48,13 +48,14 @@ export async function publish(
   }
 }
 
-interface Outcome {
+/** What became of one change. */
+export interface Outcome {
   readonly change: FeatureChange;
   readonly error: string | undefined;
 }
 
-/** What a NetVM is to believe is there before it believes it, and what is no longer true goes last. */
-async function writeChanges(call: AdminCall, changes: readonly FeatureChange[]): Promise<Outcome[]> {
+/** Writes in steps: what a NetVM is to believe is there before it believes it, and what is no longer true goes last. */
+export async function writeChanges(call: AdminCall, changes: readonly FeatureChange[]): Promise<Outcome[]> {
   const steps = [
     changes.filter(({ feature, to }) => to !== null && feature !== FEATURE.enforce),
     changes.filter(({ feature, to }) => to !== null && feature === FEATURE.enforce),

@@ -47,6 +47,8 @@ export async function readSystem(call: AdminCall, scope: Scope): Promise<System>
   return { qubes: listed.flatMap((qube) => factsOf(qube, { features, networks, tags })) };
 }
 
+const NO_NETWORK: NetworkProperties = { netvm: undefined, ip: '', ip6: '', providesNetwork: false };
+
 type Features = ReadonlyMap<string, string>;
 type Networks = ReadonlyMap<string, NetworkProperties>;
 
@@ -66,6 +68,19 @@ export async function readFeatures(
       ]),
   );
   return new Map(pairs.flatMap(([name, value]) => (value === undefined ? [] : [[name, value] as const])));
+}
+
+/** All of one qube, whoever asks and whatever for; undefined when it is gone. */
+export async function readQube(
+  call: AdminCall,
+  { name, klass }: Pick<ListedQube, 'name' | 'klass'>,
+): Promise<QubeFacts | undefined> {
+  const [features, network, tags] = await Promise.all([
+    readFeatures(call, name),
+    klass === 'AdminVM' ? NO_NETWORK : ifThere(() => getNetworkProperties(call, name)),
+    readTags(call, name),
+  ]);
+  return network === undefined ? undefined : { name, klass, features, tags, ...network };
 }
 
 async function readNetworks(call: AdminCall, names: readonly string[]): Promise<Networks> {
@@ -119,7 +134,7 @@ function factsOf(
   return [
     {
       ...{ name, klass, features, tags: read.tags.get(name) ?? [] },
-      ...(network ?? { netvm: undefined, ip: '', ip6: '', providesNetwork: false }),
+      ...(network ?? NO_NETWORK),
     },
   ];
 }

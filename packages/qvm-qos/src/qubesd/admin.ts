@@ -1,9 +1,16 @@
 // Owns what qvm-qos asks of the Admin API about qubes, as typed functions over any way to send a request.
 import { QosError } from '@qubes-qos/core/errors';
-import { AdminException, type AdminRequest } from './codec.js';
+import { AdminException, type AdminEvent, type AdminRequest } from './codec.js';
 
 /** Sends one request and returns the content of its reply. */
 export type AdminCall = (request: AdminRequest) => Promise<string>;
+
+/** The Admin API, whatever way it is reached. */
+export interface Admin {
+  readonly call: AdminCall;
+  /** Ends when the signal is aborted, or the other side closes: then whoever asked must read everything again. */
+  readonly events: (destination: string, signal: AbortSignal) => AsyncIterable<AdminEvent>;
+}
 
 /** One qube as qubesd lists it. */
 export interface ListedQube {
@@ -14,9 +21,9 @@ export interface ListedQube {
   readonly state: string;
 }
 
-/** All qubes, dom0 first. @throws QosError('protocol') for a line that is no qube */
-export async function listQubes(call: AdminCall): Promise<ListedQube[]> {
-  const content = await call({ method: 'admin.vm.List', destination: 'dom0' });
+/** All qubes, dom0 first, or the one. @throws QosError('protocol') for a line that is no qube */
+export async function listQubes(call: AdminCall, destination = 'dom0'): Promise<ListedQube[]> {
+  const content = await call({ method: 'admin.vm.List', destination });
   return linesOf(content).map(parseQube);
 }
 

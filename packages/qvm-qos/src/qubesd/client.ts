@@ -1,16 +1,20 @@
 // Owns the connections to qubesd: one for each request, and one that stays open for events.
 import { connect, type Socket } from 'node:net';
 import { QosError } from '@qubes-qos/core/errors';
-import { decodeReply, encodeRequest, EventDecoder, type AdminEvent, type AdminRequest } from './codec.js';
+import {
+  decodeReply,
+  encodeRequest,
+  EventDecoder,
+  MAX_REPLY_BYTES,
+  type AdminEvent,
+  type AdminRequest,
+} from './codec.js';
 
 /** Where qubesd listens in dom0: root and the group qubes may connect (core-admin qubes/api/admin.py). */
 export const QUBESD_SOCKET = '/var/run/qubesd.sock';
 
 /** A Set that had to save qubes.xml was seen to take 9.5 s on a busy disk; twice that and a bit is a fault. */
 const DEFAULT_TIMEOUT_MS = 25_000;
-
-/** Longest reply that is accepted, bytes: properties of some thousand qubes. */
-const MAX_REPLY_BYTES = 16 * 1024 * 1024;
 
 /** Settings of a client; each has a default for dom0. */
 export interface AdminClientOptions {

@@ -8,6 +8,9 @@ export const MAX_REQUEST_BYTES = 65_536;
 /** Longest event that is accepted, bytes. A feature event holds a value twice, and a value came in one request. */
 export const MAX_EVENT_BYTES = 4 * MAX_REQUEST_BYTES;
 
+/** Longest reply that is accepted, bytes: properties of some thousand qubes. */
+export const MAX_REPLY_BYTES = 16 * 1024 * 1024;
+
 const MAX_MESSAGE_CHARACTERS = 500;
 
 /** One request to qubesd. */
@@ -42,24 +45,27 @@ export class AdminException extends QosError {
 }
 
 /**
- * `METHOD+ARG dom0 name DEST\0PAYLOAD`. A space or NUL inside a field would shift the fields, and qubesd drops a
- * request over its limit without an answer: both are refused here.
+ * A space or NUL inside a field would shift the fields, and what begins with a dash is an option.
  * @throws QosError('policy')
  */
-export function encodeRequest({
-  method,
-  argument = '',
-  destination,
-  payload = '',
-}: AdminRequest): Uint8Array {
+export function assertRequest({ method, argument = '', destination }: AdminRequest): void {
   for (const field of [method, argument, destination]) {
-    if (!/^[!-~]*$/.test(field)) {
+    if (!/^(?!-)[!-~]*$/.test(field)) {
       throw new QosError(
         'policy',
         `${quote(field)}: expected printable ASCII without spaces; it was not sent.`,
       );
     }
   }
+}
+
+/**
+ * `METHOD+ARG dom0 name DEST\0PAYLOAD`. qubesd drops a request over its limit without an answer: it is refused here.
+ * @throws QosError('policy')
+ */
+export function encodeRequest(request: AdminRequest): Uint8Array {
+  assertRequest(request);
+  const { method, argument = '', destination, payload = '' } = request;
   const bytes = new TextEncoder().encode(`${method}+${argument} dom0 name ${destination}\0${payload}`);
   if (bytes.length > MAX_REQUEST_BYTES) {
     throw new QosError(

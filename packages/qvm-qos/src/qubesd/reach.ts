@@ -1,0 +1,37 @@
+// Owns which way the Admin API is reached: the socket in dom0, qrexec in an admin qube.
+import { access } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { Admin } from './admin.js';
+import { AdminClient, QUBESD_SOCKET } from './client.js';
+
+/** The program that a qube calls services of other qubes with (qubes-core-qrexec). */
+const QREXEC_CLIENT = 'qrexec-client-vm';
+
+/** @param socketPath - of another qubesd than this machine's. */
+export async function reachAdmin(socketPath?: string): Promise<Admin> {
+  if (socketPath === undefined && !(await exists(QUBESD_SOCKET)) && (await isInPath(QREXEC_CLIENT))) {
+    const { QrexecClient } = await import('./qrexec.js');
+    return asAdmin(new QrexecClient(QREXEC_CLIENT));
+  }
+  return asAdmin(new AdminClient(socketPath === undefined ? {} : { socketPath }));
+}
+
+function asAdmin(client: Admin): Admin {
+  return {
+    call: (request) => client.call(request),
+    events: (destination, signal) => client.events(destination, signal),
+  };
+}
+
+async function isInPath(program: string): Promise<boolean> {
+  const directories = (process.env['PATH'] ?? '/usr/bin').split(':');
+  const found = await Promise.all(directories.map((directory) => exists(join(directory, program))));
+  return found.includes(true);
+}
+
+function exists(path: string): Promise<boolean> {
+  return access(path).then(
+    () => true,
+    () => false,
+  );
+}
