@@ -81,7 +81,9 @@ describe('the service', () => {
     await serve();
     runService();
     await expectEntries(WORK_EF);
-    expect(machine.qube('sys-firewall').features.get('vm-config.qos-enforce')).toBe('1');
+    const believes = (): string | undefined =>
+      machine.qube('sys-firewall').features.get('vm-config.qos-enforce');
+    await vi.waitFor(() => expect(believes()).toBe('1'));
     machine.removeFeature('work', 'vm-config.dscp');
     await expectEntries([]);
   });

@@ -29,10 +29,10 @@ export async function limit(
   const qube = find(await listQubes(call), name);
   assertSupported(qube, 'limits');
   const before = await getFeature(call, name, FEATURE.limit);
-  if (options.none === true) return write(call, qube, {}, []);
+  if (options.none === true) return write(call, { qube, before, limits: {}, warnings: [] });
   if (!isChange) return show(name, before);
   const { limits, warnings } = readBefore(before);
-  return write(call, qube, mergeLimits(limits, wanted), warnings);
+  return write(call, { qube, before, limits: mergeLimits(limits, wanted), warnings });
 }
 
 function show(name: string, value: string | undefined): LimitResult {
@@ -45,16 +45,22 @@ function show(name: string, value: string | undefined): LimitResult {
   }
 }
 
-async function write(
-  call: AdminCall,
-  { name, state }: ListedQube,
-  limits: ClientLimits,
-  warnings: readonly string[],
-): Promise<LimitResult> {
+interface Change {
+  readonly qube: ListedQube;
+  readonly before: string | undefined;
+  readonly limits: ClientLimits;
+  readonly warnings: readonly string[];
+}
+
+async function write(call: AdminCall, { qube, before, limits, warnings }: Change): Promise<LimitResult> {
+  const { name, state } = qube;
   const value = fromOption('--burst', () => LIMITS_VALUE.format(limits));
   if (value === '') await removeFeature(call, name, FEATURE.limit);
   else await setFeature(call, name, FEATURE.limit, value);
-  const [told, netvm] = await Promise.all([tellNetvms(call, 'concerned'), getNetvm(call, name)]);
+  const [told, netvm] = await Promise.all([
+    tellNetvms(call, 'concerned', new Map([[name, new Map([[FEATURE.limit, before]])]])),
+    getNetvm(call, name),
+  ]);
   const notes = [
     ...(state === 'Halted' ? [`${name}: halted; it takes effect at the next start.`] : []),
     ...(netvm === undefined ? [`${name}: no netvm; it takes effect when there is one.`] : []),

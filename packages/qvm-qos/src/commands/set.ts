@@ -6,7 +6,8 @@ import { adviseOnClass, lookAround } from '../advice.js';
 import { FEATURE } from '../feature-names.js';
 import { inParallel } from '../in-parallel.js';
 import { listQubes, type AdminCall, type ListedQube } from '../qubesd/admin.js';
-import { removeFeature, setFeature } from '../qubesd/features.js';
+import { getFeature, removeFeature, setFeature } from '../qubesd/features.js';
+import type { Before } from '../publish/around.js';
 import { TOLD_NOTHING, tellNetvms } from '../publish/tell.js';
 import type { ChangeResult, QubeChange, Telling } from '../results.js';
 import { assertSelection, selectQubes, type Selection } from '../select-qubes.js';
@@ -30,12 +31,12 @@ export async function setClass(
 ): Promise<ChangeResult> {
   assertSelection(selection);
   const qubes = selectQubes(await listQubes(call), selection);
-  const [changes, around] = await Promise.all([
+  const [{ changes, before }, around] = await Promise.all([
     change(qubes, ({ name }) => setFeature(call, name, FEATURE.class, className)),
     lookAround(call, qubes),
   ]);
   const advice = adviseOnClass(around.filter((_, index) => changes[index]?.done === true));
-  const told = await tellOf(call, changes);
+  const told = await tellOf(call, before);
   return {
     ...{ command: 'set', class: className, qubes: changes, ...told },
     warnings: [...advice.warnings, ...told.warnings],
@@ -47,24 +48,31 @@ export async function setClass(
 export async function unsetClass(call: AdminCall, selection: Selection): Promise<ChangeResult> {
   assertSelection(selection);
   const qubes = selectQubes(await listQubes(call), selection);
-  const changes = await change(qubes, ({ name }) => removeFeature(call, name, FEATURE.class));
-  return { command: 'unset', class: null, qubes: changes, ...(await tellOf(call, changes)) };
+  const { changes, before: had } = await change(qubes, async ({ name }) => {
+    const before = await getFeature(call, name, FEATURE.class);
+    await removeFeature(call, name, FEATURE.class);
+    return before;
+  });
+  return { command: 'unset', class: null, qubes: changes, ...(await tellOf(call, had)) };
 }
 
-async function tellOf(call: AdminCall, changes: readonly QubeChange[]): Promise<Telling> {
-  return changes.some(({ done }) => done) ? tellNetvms(call, 'concerned') : TOLD_NOTHING;
+async function tellOf(call: AdminCall, before: Before): Promise<Telling> {
+  return before.size > 0 ? tellNetvms(call, 'concerned', before) : TOLD_NOTHING;
 }
 
+/** @param action - returns the class from before. */
 async function change(
   qubes: readonly ListedQube[],
-  action: (qube: ListedQube) => Promise<unknown>,
-): Promise<QubeChange[]> {
-  return inParallel(qubes, async (qube) => {
+  action: (qube: ListedQube) => Promise<string | undefined>,
+): Promise<{ readonly changes: QubeChange[]; readonly before: Before }> {
+  const before = new Map<string, ReadonlyMap<string, string | undefined>>();
+  const changes = await inParallel(qubes, async (qube) => {
     try {
-      await action(qube);
+      before.set(qube.name, new Map([[FEATURE.class, await action(qube)]]));
       return { qube: qube.name, done: true, error: null };
     } catch (error) {
       return { qube: qube.name, done: false, error: messageOf(error) };
     }
   });
+  return { changes, before };
 }

@@ -4,9 +4,10 @@ import { FEATURE } from '../feature-names.js';
 import { inParallel } from '../in-parallel.js';
 import type { AdminCall } from '../qubesd/admin.js';
 import { removeFeature, setFeature } from '../qubesd/features.js';
+import { diffAround, type Before } from './around.js';
 import { planPublication } from './desired.js';
 import { diffPublication, type FeatureChange } from './diff.js';
-import { readSystem, type Scope } from './read-system.js';
+import { readPart, readSystem, type Scope } from './read-system.js';
 
 /** What a publication did, or with a dry run would do. */
 export interface Published {
@@ -15,6 +16,14 @@ export interface Published {
   readonly errors: readonly string[];
   readonly warnings: readonly string[];
   readonly notes: readonly string[];
+}
+
+/** How much of the machine is read. */
+export interface PublishOptions {
+  readonly scope: Scope;
+  /** What was changed, as it was: then no more is read than the changed qubes need, if that tells. */
+  readonly before?: Before;
+  readonly isDryRun?: boolean;
 }
 
 /** Others may write at the same time; they compute the same, so that this is reached by nobody but a fault. */
@@ -26,26 +35,41 @@ const MAX_ROUNDS = 4;
  */
 export async function publish(
   call: AdminCall,
-  { scope, isDryRun = false }: { readonly scope: Scope; readonly isDryRun?: boolean },
+  { scope, before, isDryRun = false }: PublishOptions,
 ): Promise<Published> {
   const done: FeatureChange[] = [];
   const refused = new Map<string, string>();
   for (let round = 1; ; round++) {
-    const system = await readSystem(call, scope);
-    const publication = planPublication(system);
-    const open = diffPublication(system, publication).filter((change) => !refused.has(keyOf(change)));
+    const { changes: wanted, warnings } = await planRound(call, scope, before);
+    const open = wanted.filter((change) => !refused.has(keyOf(change)));
     if (isDryRun || open.length === 0 || round > MAX_ROUNDS) {
       const changes = isDryRun ? open : done;
       const errors = [...refused.values()];
       if (!isDryRun && open.length > 0)
         errors.push(`something else changes the same features all the time: ${open.map(keyOf).join(', ')}`);
-      return { changes, errors, warnings: publication.warnings, notes: notesOf(changes, isDryRun) };
+      return { changes, errors, warnings, notes: notesOf(changes, isDryRun) };
     }
     for (const { change, error } of await writeChanges(call, open)) {
       if (error === undefined) done.push(change);
       else refused.set(keyOf(change), `${change.qube}: ${change.feature}: ${error}`);
     }
   }
+}
+
+interface Plan {
+  readonly changes: readonly FeatureChange[];
+  readonly warnings: readonly string[];
+}
+
+async function planRound(call: AdminCall, scope: Scope, before: Before | undefined): Promise<Plan> {
+  if (before !== undefined) {
+    const part = await readPart(call, [...before.keys()]);
+    const changes = diffAround(part, before);
+    if (changes !== undefined) return { changes, warnings: planPublication(part).warnings };
+  }
+  const system = await readSystem(call, scope);
+  const publication = planPublication(system);
+  return { changes: diffPublication(system, publication), warnings: publication.warnings };
 }
 
 /** What became of one change. */

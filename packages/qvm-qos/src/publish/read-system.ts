@@ -30,7 +30,7 @@ export async function readSystem(call: AdminCall, scope: Scope): Promise<System>
     ]),
   );
   const tagged = hasTagPolicies(features);
-  const names = listed.filter(({ klass }) => klass !== 'AdminVM').map(({ name }) => name);
+  const names = listed.filter(({ klass }) => klass !== ADMIN_KLASS).map(({ name }) => name);
   const networks =
     scope === 'all' || tagged || [...features.values()].some((one) => one.has(FEATURE.attach))
       ? await readNetworks(call, names)
@@ -47,7 +47,30 @@ export async function readSystem(call: AdminCall, scope: Scope): Promise<System>
   return { qubes: listed.flatMap((qube) => factsOf(qube, { features, networks, tags })) };
 }
 
+const ADMIN_VM = 'dom0';
+const ADMIN_KLASS = 'AdminVM';
+
 const NO_NETWORK: NetworkProperties = { netvm: undefined, ip: '', ip6: '', providesNetwork: false };
+
+/** Reads these qubes, the NetVMs above them, and the policies of dom0: a part of the machine. */
+export async function readPart(call: AdminCall, names: readonly string[]): Promise<System> {
+  const known = new Map<string, QubeFacts>();
+  const features = await readFeatures(call, ADMIN_VM);
+  known.set(ADMIN_VM, { name: ADMIN_VM, klass: ADMIN_KLASS, features, tags: [], ...NO_NETWORK });
+  const isTagged = hasTagPolicies(new Map([[ADMIN_VM, features]]));
+  // The class is not asked for: what is no qube with a network has no netvm either.
+  const read = async (one: readonly string[]): Promise<void> => {
+    const all = await inParallel(one, (name) => readQube(call, { name, klass: 'AppVM' }, isTagged));
+    for (const facts of all) if (facts !== undefined) known.set(facts.name, facts);
+  };
+  await read(names);
+  for (;;) {
+    const netvms = [...known.values()].flatMap(({ netvm }) => netvm ?? []);
+    const next = [...new Set(netvms)].filter((netvm) => !known.has(netvm));
+    if (next.length === 0) return { qubes: [...known.values()] };
+    await read(next);
+  }
+}
 
 type Features = ReadonlyMap<string, string>;
 type Networks = ReadonlyMap<string, NetworkProperties>;
@@ -70,17 +93,22 @@ export async function readFeatures(
   return new Map(pairs.flatMap(([name, value]) => (value === undefined ? [] : [[name, value] as const])));
 }
 
-/** All of one qube, whoever asks and whatever for; undefined when it is gone. */
+/**
+ * All of one qube; undefined when it is gone.
+ * @param hasTagPolicies - whether the tags of every qube count, or only those of a NetVM.
+ */
 export async function readQube(
   call: AdminCall,
   { name, klass }: Pick<ListedQube, 'name' | 'klass'>,
+  hasTagPolicies: boolean,
 ): Promise<QubeFacts | undefined> {
-  const [features, network, tags] = await Promise.all([
+  const [features, network] = await Promise.all([
     readFeatures(call, name),
-    klass === 'AdminVM' ? NO_NETWORK : ifThere(() => getNetworkProperties(call, name)),
-    readTags(call, name),
+    klass === ADMIN_KLASS ? NO_NETWORK : ifThere(() => getNetworkProperties(call, name)),
   ]);
-  return network === undefined ? undefined : { name, klass, features, tags, ...network };
+  if (network === undefined) return undefined;
+  const tags = hasTagPolicies || network.providesNetwork ? await readTags(call, name) : [];
+  return { name, klass, features, tags, ...network };
 }
 
 async function readNetworks(call: AdminCall, names: readonly string[]): Promise<Networks> {
