@@ -1,6 +1,6 @@
-// Owns bounded parallelism: qubesd takes one request a connection, and is one process.
+// Owns bounded parallelism: qubesd takes one request a connection, and is one process; over qrexec each is a process.
 
-/** Requests that wait for qubesd at the same time. */
+/** Requests that wait for an answer at the same time. */
 const MAX_AT_ONCE = 8;
 
 /** Runs the action for every item, a few at a time; the results are in the order of the items. */
@@ -15,4 +15,24 @@ export async function inParallel<Item, Result>(
   };
   await Promise.all(Array.from({ length: Math.min(MAX_AT_ONCE, items.length) }, work));
   return results;
+}
+
+/** The same action with a bound of its own: whoever calls it, and from wherever, a few at a time. */
+export function bounded<Argument, Result>(
+  action: (argument: Argument) => Promise<Result>,
+): (argument: Argument) => Promise<Result> {
+  let free = MAX_AT_ONCE;
+  const waiting: (() => void)[] = [];
+  return async (argument) => {
+    if (free > 0) free--;
+    else await new Promise<void>((resolve) => waiting.push(resolve));
+    try {
+      return await action(argument);
+    } finally {
+      // Whoever waits takes the place over, so that nobody comes in between.
+      const next = waiting.shift();
+      if (next === undefined) free++;
+      else next();
+    }
+  };
 }

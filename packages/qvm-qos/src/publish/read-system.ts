@@ -52,15 +52,22 @@ const ADMIN_KLASS = 'AdminVM';
 
 const NO_NETWORK: NetworkProperties = { netvm: undefined, ip: '', ip6: '', providesNetwork: false };
 
-/** Reads these qubes, the NetVMs above them, and the policies of dom0: a part of the machine. */
+/**
+ * Reads these qubes, the NetVMs above them with what those are told of them, and the policies of dom0: a part of the
+ * machine.
+ */
 export async function readPart(call: AdminCall, names: readonly string[]): Promise<System> {
   const known = new Map<string, QubeFacts>();
   const features = await readFeatures(call, ADMIN_VM);
   known.set(ADMIN_VM, { name: ADMIN_VM, klass: ADMIN_KLASS, features, tags: [], ...NO_NETWORK });
   const isTagged = hasTagPolicies(new Map([[ADMIN_VM, features]]));
+  const isWanted = (feature: string): boolean =>
+    isOurFeature(feature) &&
+    (!feature.startsWith(FEATURE.clientPrefix) ||
+      [...known.values()].some(({ ip }) => feature === FEATURE.clientPrefix + ip));
   // The class is not asked for: what is no qube with a network has no netvm either.
   const read = async (one: readonly string[]): Promise<void> => {
-    const all = await inParallel(one, (name) => readQube(call, { name, klass: 'AppVM' }, isTagged));
+    const all = await inParallel(one, (name) => readQube(call, { name, klass: 'AppVM' }, isTagged, isWanted));
     for (const facts of all) if (facts !== undefined) known.set(facts.name, facts);
   };
   await read(names);
@@ -101,9 +108,10 @@ export async function readQube(
   call: AdminCall,
   { name, klass }: Pick<ListedQube, 'name' | 'klass'>,
   hasTagPolicies: boolean,
+  isWanted: (feature: string) => boolean = isOurFeature,
 ): Promise<QubeFacts | undefined> {
   const [features, network] = await Promise.all([
-    readFeatures(call, name),
+    readFeatures(call, name, isWanted),
     klass === ADMIN_KLASS ? NO_NETWORK : ifThere(() => getNetworkProperties(call, name)),
   ]);
   if (network === undefined) return undefined;

@@ -1,6 +1,7 @@
 // Owns which way the Admin API is reached: the socket in dom0, qrexec in an admin qube.
 import { access } from 'node:fs/promises';
 import { join } from 'node:path';
+import { bounded } from '../in-parallel.js';
 import type { Admin } from './admin.js';
 import { AdminClient, QUBESD_SOCKET } from './client.js';
 
@@ -18,7 +19,7 @@ export async function reachAdmin(socketPath?: string): Promise<Admin> {
 
 function asAdmin(client: Admin): Admin {
   return {
-    call: (request) => client.call(request),
+    call: bounded((request) => client.call(request)),
     events: (destination, signal) => client.events(destination, signal),
   };
 }

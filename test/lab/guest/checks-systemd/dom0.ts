@@ -1,0 +1,86 @@
+// Checks that the unit of dom0 does under systemd what it promises: it follows the machine as a user of the group qubes,
+// over a restart of qubesd too, and leaves what is told when it stops.
+import assert from 'node:assert/strict';
+import { chownSync, chmodSync } from 'node:fs';
+import { MachineModel } from '../../../sim/machine.js';
+import { Qubesd } from '../../../sim/qubesd.js';
+import { check } from '../check.js';
+import { sh, shWith, until } from '../run.js';
+
+const UNIT = 'qubes-qos-dom0.service';
+const SOCKET = '/run/qubesd.sock';
+const ENTRY = 'vm-config.qos.10.137.0.11';
+
+const machine = new MachineModel({
+  qubes: [
+    { name: 'sys-net', netvm: null, providesNetwork: true, ip: '10.137.0.5' },
+    { name: 'work', netvm: 'sys-net', ip: '10.137.0.11' },
+  ],
+});
+let qubesd: Qubesd;
+
+async function property(name: string): Promise<string> {
+  return (await sh('systemctl', 'show', '--value', `--property=${name}`, UNIT)).trim();
+}
+
+/** Serves as the real one does: to root and the group qubes. */
+async function serve(): Promise<void> {
+  qubesd = await Qubesd.listen(SOCKET, machine);
+  const group = Number((await sh('getent', 'group', 'qubes')).split(':')[2]);
+  chownSync(SOCKET, 0, group);
+  chmodSync(SOCKET, 0o660);
+}
+
+async function untilTold(what: string | undefined): Promise<void> {
+  const entry = (): string | undefined => machine.qube('sys-net').features.get(ENTRY);
+  await until(`the NetVM is told ${what ?? 'nothing'}`, () => entry() === what, 60_000);
+}
+
+check('in a qube that is not dom0 it does not start', async () => {
+  await sh('systemctl', 'start', UNIT);
+  assert.equal(await property('ActiveState'), 'inactive');
+});
+
+check('it is ready when all is told, and follows', async () => {
+  await sh('groupadd', '--force', '--system', 'qubes');
+  await serve();
+  machine.setFeature('work', 'vm-config.dscp', 'ef');
+  await sh('systemctl', 'start', UNIT);
+  assert.equal(await property('ActiveState'), 'active');
+  await untilTold('class=ef max=ef zero=class');
+  assert.match(await property('StatusText'), /^\d clients? told to \d NetVMs$/);
+  machine.setFeature('work', 'vm-config.dscp', 'cs1');
+  await untilTold('class=cs1 max=cs1 zero=class');
+});
+
+check('a restart of qubesd: it stays, and finds what changed meanwhile', async () => {
+  const pid = await property('MainPID');
+  await qubesd.close();
+  machine.setFeature('work', 'vm-config.dscp', 'cs5');
+  await serve();
+  await untilTold('class=cs5 max=cs5 zero=class');
+  assert.equal(await property('MainPID'), pid);
+});
+
+check('a stop ends it and leaves what is told; its journal has no fault of the unit', async () => {
+  await sh('systemctl', 'stop', UNIT);
+  assert.equal(await property('Result'), 'success');
+  assert.equal(machine.qube('sys-net').features.get(ENTRY), 'class=cs5 max=cs5 zero=class');
+  const options = { okCodes: [0, 1] };
+  const { stdout } = await shWith(
+    options,
+    'journalctl',
+    '-u',
+    UNIT,
+    '-p',
+    'warning',
+    '-o',
+    'cat',
+    '--no-pager',
+  );
+  assert.doesNotMatch(stdout, /permission|cannot|denied/i);
+  const exposure = await sh('systemd-analyze', 'security', '--no-pager', UNIT);
+  const [, level] = /exposure level for \S+: ([\d.]+)/.exec(exposure) ?? [];
+  assert.ok(Number(level) <= 2, exposure.slice(-200));
+  await qubesd.close();
+});
