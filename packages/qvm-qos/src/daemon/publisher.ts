@@ -55,7 +55,7 @@ export class Publisher {
 
   async #readAll(): Promise<void> {
     const listed = (await listQubes(this.#call)).filter(({ klass }) => klass !== 'RemoteVM');
-    const all = await inParallel(listed, (qube) => readQube(this.#call, qube, true));
+    const all = await inParallel(listed, (qube) => readQube(this.#call, qube));
     this.#facts.clear();
     for (const facts of all) if (facts !== undefined) this.#facts.set(facts.name, facts);
   }
@@ -70,12 +70,12 @@ export class Publisher {
 
   async #readOne(name: string): Promise<QubeFacts | undefined> {
     const known = this.#facts.get(name);
-    if (known?.klass === 'AdminVM') return readQube(this.#call, known, true);
+    if (known?.klass === 'AdminVM') return readQube(this.#call, known);
     try {
       const [listed] = await listQubes(this.#call, name);
       return listed === undefined || listed.klass === 'RemoteVM'
         ? undefined
-        : await readQube(this.#call, listed, true);
+        : await readQube(this.#call, listed);
     } catch (error) {
       if (error instanceof QosError && error.kind === 'no-such-domain') return undefined;
       throw error;

@@ -57,26 +57,22 @@ const NO_NETWORK: NetworkProperties = { netvm: undefined, ip: '', ip6: '', provi
  * machine.
  */
 export async function readPart(call: AdminCall, names: readonly string[]): Promise<System> {
-  const known = new Map<string, QubeFacts>();
-  const features = await readFeatures(call, ADMIN_VM);
-  known.set(ADMIN_VM, { name: ADMIN_VM, klass: ADMIN_KLASS, features, tags: [], ...NO_NETWORK });
-  const isTagged = hasTagPolicies(new Map([[ADMIN_VM, features]]));
+  const [dom0, networks] = await Promise.all([readFeatures(call, ADMIN_VM), readChains(call, names)]);
+  const isTagged = hasTagPolicies(new Map([[ADMIN_VM, dom0]]));
+  const entries = [...networks.values()].map(({ ip }) => FEATURE.clientPrefix + ip);
   const isWanted = (feature: string): boolean =>
-    isOurFeature(feature) &&
-    (!feature.startsWith(FEATURE.clientPrefix) ||
-      [...known.values()].some(({ ip }) => feature === FEATURE.clientPrefix + ip));
-  // The class is not asked for: what is no qube with a network has no netvm either.
-  const read = async (one: readonly string[]): Promise<void> => {
-    const all = await inParallel(one, (name) => readQube(call, { name, klass: 'AppVM' }, isTagged, isWanted));
-    for (const facts of all) if (facts !== undefined) known.set(facts.name, facts);
+    isOurFeature(feature) && (!feature.startsWith(FEATURE.clientPrefix) || entries.includes(feature));
+  const qubes = await inParallel([...networks], async ([name, network]): Promise<QubeFacts> => {
+    const [features, tags] = await Promise.all([
+      readFeatures(call, name, isWanted),
+      isTagged || network.providesNetwork ? readTags(call, name) : [],
+    ]);
+    // The class is not asked for: what is no qube with a network has no netvm either.
+    return { name, klass: 'AppVM', features, tags, ...network };
+  });
+  return {
+    qubes: [{ name: ADMIN_VM, klass: ADMIN_KLASS, features: dom0, tags: [], ...NO_NETWORK }, ...qubes],
   };
-  await read(names);
-  for (;;) {
-    const netvms = [...known.values()].flatMap(({ netvm }) => netvm ?? []);
-    const next = [...new Set(netvms)].filter((netvm) => !known.has(netvm));
-    if (next.length === 0) return { qubes: [...known.values()] };
-    await read(next);
-  }
 }
 
 type Features = ReadonlyMap<string, string>;
@@ -100,23 +96,17 @@ export async function readFeatures(
   return new Map(pairs.flatMap(([name, value]) => (value === undefined ? [] : [[name, value] as const])));
 }
 
-/**
- * All of one qube; undefined when it is gone.
- * @param hasTagPolicies - whether the tags of every qube count, or only those of a NetVM.
- */
+/** All of one qube, its tags whatever it is; undefined when it is gone. */
 export async function readQube(
   call: AdminCall,
   { name, klass }: Pick<ListedQube, 'name' | 'klass'>,
-  hasTagPolicies: boolean,
-  isWanted: (feature: string) => boolean = isOurFeature,
 ): Promise<QubeFacts | undefined> {
-  const [features, network] = await Promise.all([
-    readFeatures(call, name, isWanted),
+  const [features, network, tags] = await Promise.all([
+    readFeatures(call, name),
     klass === ADMIN_KLASS ? NO_NETWORK : ifThere(() => getNetworkProperties(call, name)),
+    readTags(call, name),
   ]);
-  if (network === undefined) return undefined;
-  const tags = hasTagPolicies || network.providesNetwork ? await readTags(call, name) : [];
-  return { name, klass, features, tags, ...network };
+  return network === undefined ? undefined : { name, klass, features, tags, ...network };
 }
 
 async function readNetworks(call: AdminCall, names: readonly string[]): Promise<Networks> {
