@@ -147,7 +147,11 @@ def send_udp(plan):
     number = 0
     while due < plan["until"]:
         wait_until(due)
-        senders[number % len(senders)].send(data)
+        try:
+            senders[number % len(senders)].send(data)
+        except ConnectionRefusedError:
+            # The server has not started yet.
+            pass
         number += 1
         due += interval
 

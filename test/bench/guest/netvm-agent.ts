@@ -16,6 +16,14 @@ export interface AgentWorld {
   addVifs(upTo: number): Promise<void>;
 }
 
+/** What the unit puts into the environment. */
+function unitEnvironment(): string[] {
+  const unit = readFileSync('/usr/lib/systemd/system/qubes-qos-tc.service', 'utf8');
+  const [, words = ''] = /^Environment=(.*)$/m.exec(unit) ?? [];
+  if (words === '') throw new Error('qubes-qos-tc.service has no Environment=.');
+  return words.split(' ');
+}
+
 /** Makes the NetVM and starts the agent in it: call it once in a guest. */
 export async function startAgentWorld(): Promise<AgentWorld> {
   const db = await QubesDb.listen('/run/qubes', { entries: { [UPLINK]: 'up=10mbit' } });
@@ -27,7 +35,7 @@ export async function startAgentWorld(): Promise<AgentWorld> {
   ]);
   await sh('mount', '-t', 'tracefs', 'tracefs', TRACING);
   writeFileSync(`${TRACING}/events/sched/sched_process_exec/enable`, '1');
-  const agent = start('qubes-qos-tc', 'run');
+  const agent = start('env', ...unitEnvironment(), 'qubes-qos-tc', 'run');
   await untilRoots(1);
   const pid = (await sh('pgrep', '-o', '-f', 'qubes-qos-tc run')).trim();
   let vifs = 0;
