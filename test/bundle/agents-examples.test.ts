@@ -57,8 +57,14 @@ describe('what qubes-qos-tc printed in the lab is what it prints now', () => {
       { ifindex: 2, ifname: 'ens6', group: 0, kind: undefined, up: true, mtu: 1500 },
       { ifindex: 3, ifname: 'vif2.0', group: 2, kind: 'veth', up: true, mtu: 1500 },
     ];
-    const config = mergeConfig([], { 'qos-uplink': 'up=10mbit' });
+    const config = mergeConfig([], {
+      'qos-uplink': 'up=10mbit',
+      'qos-enforce': '1',
+      // sys-firewall, one of whose clients is ef.
+      'qos.10.137.0.6': 'class=cs0 max=ef zero=keep',
+    });
     const routes = [
+      { dst: '10.137.0.6', dev: 'vif2.0', metric: 0, direct: true },
       { dst: 'default', dev: 'ens6', metric: 0, direct: false },
       ...['192.168.1.0/24', '2001:db8:1::/64', 'fe80::/64'].map((dst) => ({
         ...{ dst, dev: 'ens6', metric: 0, direct: true },

@@ -40,6 +40,8 @@ describe('what the leaves of a line do besides queueing', () => {
     const plans = plan('up=10mbit down=50mbit');
     expect(leaf(plans, 'ens6')).toMatchObject({ kind: 'cake', flowmode: 'dual-srchost', nat: true });
     expect(leaf(plans, 'qos-2')).toMatchObject({ kind: 'cake', flowmode: 'dual-dsthost', nat: true });
+    const ef = one(plans, 'ens6').tree!.qdiscs.find(({ handle }) => handle === '511:')?.options;
+    expect(ef, 'a queue of EF is of one client').not.toHaveProperty('flowmode');
   });
 
   test('acknowledgements are thinned out on a very asymmetric line only, and it is said', () => {

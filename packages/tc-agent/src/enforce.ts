@@ -29,11 +29,15 @@ export function enforceHooks(policy: ClientPolicy): HookFilter[] {
 
 /** The clause for `status`. */
 export function enforceNote(policy: ClientPolicy): string {
+  return `dom0 says ${grantText(policy)}`;
+}
+
+/** `cs5`, or `cs5, at best ef`. */
+export function grantText(policy: ClientPolicy): string {
   const { class: name = DEFAULT_CLASS } = policy;
-  const [best = name] = CLASSES.filter((one) => allowedClasses(policy).includes(one.name)).map(
-    (one) => one.name,
-  );
-  return best === name ? `dom0 says ${name}` : `dom0 says ${name}, at best ${best}`;
+  const allowed = allowedClasses(policy);
+  const best = CLASSES.find((one) => allowed.includes(one.name))?.name ?? name;
+  return best === name ? name : `${name}, at best ${best}`;
 }
 
 /** Those whose packets stay as they are, the client's own first: most of its packets are of that. */

@@ -3,6 +3,7 @@ import type { ClientPolicy } from '@qubes-qos/core/client-policy';
 import { formatRate, type BitsPerSecond } from '@qubes-qos/core/rate';
 import type { SourcedLine, TcConfig } from '@qubes-qos/core/tc-config';
 import { CLIENT_PREFIX, VM_CONFIG_FEATURE_PREFIX } from '@qubes-qos/core/vm-config';
+import { grantText } from './enforce.js';
 import type { DeviceStatus, Status } from './status.js';
 
 /** The text of `status`. */
@@ -50,7 +51,7 @@ function clientText(address: string, policy: ClientPolicy): string {
     const rate = policy[key];
     return rate === undefined ? [] : [`${key} ${formatRate(rate)}`];
   });
-  return `# client ${address}: ${rates.length === 0 ? 'no limit' : rates.join(', ')} (${VM_CONFIG_FEATURE_PREFIX}${CLIENT_PREFIX}${address})`;
+  return `# client ${address}: ${[grantText(policy), ...(rates.length === 0 ? ['no limit'] : rates)].join(', ')} (${VM_CONFIG_FEATURE_PREFIX}${CLIENT_PREFIX}${address})`;
 }
 
 function lineText(prefix: string, line: SourcedLine): string[] {

@@ -18,6 +18,11 @@ import { burstBytes, frameBytes, type EfInput, type TreeInput } from './schedule
  */
 export const BORROWS = bitsPerSecond(8_000);
 
+/** What a leaf below a client's own class is built for: there is no other host to share with. */
+export function ofOneHost(input: TreeInput): TreeInput {
+  return { ...input, hosts: undefined };
+}
+
 /** Minor of the class of slot 0. */
 const FIRST_MINOR = 0x20;
 /**

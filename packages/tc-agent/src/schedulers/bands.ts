@@ -3,7 +3,7 @@
 import { CLASSES } from '@qubes-qos/core/classes';
 import { EF_SHAPER } from '@qubes-qos/core/tc/handles';
 import type { Handle, QdiscOptions, Tree } from '@qubes-qos/core/tc/model';
-import { EF_DEFAULT, efQueues } from './admission.js';
+import { EF_DEFAULT, efQueues, ofOneHost } from './admission.js';
 import { cakeLeaf, fqCodelLeaf } from './leaf.js';
 import {
   DEFAULT_PRIOMAP,
@@ -69,7 +69,7 @@ function withLimit(tree: Tree, input: TreeInput): Tree {
 function limited(tree: Tree, ef: EfInput, input: TreeInput): Tree {
   const band = '51:1';
   const whole: Handle = `${EF_SHAPER}2`;
-  const queues = efQueues(whole, EF_SHAPER, ef, cakeLeaf({ ...input, rate: ef.rate }), input);
+  const queues = efQueues(whole, EF_SHAPER, ef, cakeLeaf({ ...ofOneHost(input), rate: ef.rate }), input);
   const burst = burstBytes(ef.rate, input);
   return {
     ...tree,

@@ -7,7 +7,7 @@ import type { BitsPerSecond } from '@qubes-qos/core/rate';
 import { EF_CLASS } from '@qubes-qos/core/tc/handles';
 import type { Handle, QdiscOptions, Tree } from '@qubes-qos/core/tc/model';
 import { AFTER_PREFIXES } from '@qubes-qos/core/tc/prefixes';
-import { BORROWS, efQueues } from './admission.js';
+import { BORROWS, efQueues, ofOneHost } from './admission.js';
 import { cakeLeaf, fqCodelLeaf } from './leaf.js';
 import {
   DEFAULT_PRIOMAP,
@@ -28,7 +28,7 @@ export const htbEtsCake: Scheduler = {
   shapes: true,
   needs: ['htb', 'ets', 'cake'],
   efNeeds: [],
-  build: (input) => build(input, cakeLeaf(input)),
+  build: (input) => build(input, cakeLeaf),
 };
 
 /** The same where the kernel has no cake: GSO packets stay whole, EF waits up to a frame longer. */
@@ -37,17 +37,19 @@ export const htbEtsFqCodel: Scheduler = {
   shapes: true,
   needs: ['htb', 'ets', 'fq_codel'],
   efNeeds: [],
-  build: (input) => build(input, fqCodelLeaf(input)),
+  build: (input) => build(input, fqCodelLeaf),
 };
 
-function build(input: TreeInput, leaf: QdiscOptions): Tree {
+type Leaf = (input: TreeInput) => QdiscOptions;
+
+function build(input: TreeInput, leaf: Leaf): Tree {
   const { rate } = input;
   if (rate === undefined) throw new QosError('internal', 'a shaper was planned without a rate.');
   return input.ef ? buildLimited(input, rate, input.ef, leaf) : buildOpen(input, rate, leaf);
 }
 
 /** EF may fill the line. */
-function buildOpen(input: TreeInput, rate: BitsPerSecond, leaf: QdiscOptions): Tree {
+function buildOpen(input: TreeInput, rate: BitsPerSecond, leaf: Leaf): Tree {
   const burst = burstBytes(rate, input);
   const band = (rank: number): Handle => `52:${rank + 1}`;
   return {
@@ -64,7 +66,7 @@ function buildOpen(input: TreeInput, rate: BitsPerSecond, leaf: QdiscOptions): T
           priomap: DEFAULT_PRIOMAP,
         },
       },
-      ...leaves(band, leaf),
+      ...leaves(band, leaf(input)),
     ],
     classes: [
       {
@@ -87,8 +89,8 @@ function buildOpen(input: TreeInput, rate: BitsPerSecond, leaf: QdiscOptions): T
 const REST = 3;
 
 /** EF has a ceiling, and a queue for each client. */
-function buildLimited(input: TreeInput, rate: BitsPerSecond, ef: EfInput, leaf: QdiscOptions): Tree {
-  const queues = efQueues(EF_CLASS, EF_CLASS, ef, leaf, input);
+function buildLimited(input: TreeInput, rate: BitsPerSecond, ef: EfInput, leaf: Leaf): Tree {
+  const queues = efQueues(EF_CLASS, EF_CLASS, ef, leaf(ofOneHost(input)), input);
   const burst = burstBytes(rate, input);
   const quantum = frameBytes(input);
   const borrows = { parent: '51:1', rate: BORROWS, burst: burstBytes(BORROWS, input), quantum } as const;
@@ -106,7 +108,7 @@ function buildLimited(input: TreeInput, rate: BitsPerSecond, ef: EfInput, leaf: 
           priomap: DEFAULT_PRIOMAP.map((defaultRank) => defaultRank - STRICT_BANDS),
         },
       },
-      ...leaves(band, leaf).filter((_, rank) => isOther(rank)),
+      ...leaves(band, leaf(input)).filter((_, rank) => isOther(rank)),
       ...queues.qdiscs,
     ],
     classes: [

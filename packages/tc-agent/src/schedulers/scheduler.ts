@@ -21,7 +21,7 @@ export interface TreeInput {
   /** True to clear the DSCP of what leaves, after it was queued: only cake leaves can. */
   readonly wash?: boolean;
   /** Which end of a connection is the client, on a line: clients then share evenly within a class. Only cake leaves can. */
-  readonly hosts?: 'src' | 'dst';
+  readonly hosts?: 'src' | 'dst' | undefined;
   /** True to drop TCP acknowledgements that a later one makes needless. Only cake leaves can. */
   readonly filterAcks?: boolean;
   /** How EF is admitted; without, it may fill the line. */
