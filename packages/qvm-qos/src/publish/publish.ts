@@ -41,7 +41,7 @@ export async function publish(
   const refused = new Map<string, string>();
   for (let round = 1; ; round++) {
     const { changes: wanted, warnings } = await planRound(call, scope, before);
-    const open = wanted.filter((change) => !refused.has(keyOf(change)));
+    const open = inOrder(wanted.filter((change) => !refused.has(keyOf(change))));
     if (isDryRun || open.length === 0 || round > MAX_ROUNDS) {
       const changes = isDryRun ? open : done;
       const errors = [...refused.values()];
@@ -78,13 +78,22 @@ export interface Outcome {
   readonly error: string | undefined;
 }
 
-/** Writes in steps: what a NetVM is to believe is there before it believes it, and what is no longer true goes last. */
+/** What a NetVM is to believe is there before it believes it, and what is no longer true goes last. */
+function stepOf({ feature, to }: FeatureChange): number {
+  if (to === null) return 2;
+  return feature === FEATURE.enforce ? 1 : 0;
+}
+
+/** By step, then by name: the machine was read by many requests at once, whose answers come in any order. */
+function inOrder(changes: readonly FeatureChange[]): FeatureChange[] {
+  const byName = (a: FeatureChange, b: FeatureChange): number =>
+    keyOf(a).localeCompare(keyOf(b), 'en', { numeric: true });
+  return [...changes].sort((a, b) => stepOf(a) - stepOf(b) || byName(a, b));
+}
+
+/** Writes in steps. */
 export async function writeChanges(call: AdminCall, changes: readonly FeatureChange[]): Promise<Outcome[]> {
-  const steps = [
-    changes.filter(({ feature, to }) => to !== null && feature !== FEATURE.enforce),
-    changes.filter(({ feature, to }) => to !== null && feature === FEATURE.enforce),
-    changes.filter(({ to }) => to === null),
-  ];
+  const steps = [0, 1, 2].map((step) => changes.filter((change) => stepOf(change) === step));
   const outcomes: Outcome[] = [];
   for (const step of steps) {
     const results = await inParallel(step, (change) => writeChange(call, change));
