@@ -1,5 +1,5 @@
 // Owns what dom0 says to the tc agent: the values below `/vm-config/` that concern it, by name.
-import * as z from 'zod/mini';
+import { isIpv4 } from './addresses.js';
 import { parseClientPolicy, type ClientPolicy } from './client-policy.js';
 import { QosError } from './errors.js';
 import { parseOverhead } from './overhead.js';
@@ -65,7 +65,7 @@ export function parseEnforce(value: string): boolean {
 function clientOf(name: string): string | undefined {
   if (!name.startsWith(CLIENT_PREFIX)) return undefined;
   const address = name.slice(CLIENT_PREFIX.length);
-  if (z.safeParse(z.ipv4(), address).success) return address;
+  if (isIpv4(address)) return address;
   throw new QosError('policy', `${quote(name)}: expected an IPv4 address after ${CLIENT_PREFIX}.`);
 }
 

@@ -1,8 +1,9 @@
 // Owns the settings of the tc agent: defaults, then files, then dom0's word; each value remembers where it is from.
 import * as z from 'zod/mini';
+import { parsed } from './as-issue.js';
 import type { ClientPolicy } from './client-policy.js';
 import { readDom0Values, UPLINK_SOURCE, type Dom0Values } from './dom0-values.js';
-import { messageOf, QosError } from './errors.js';
+import { QosError } from './errors.js';
 import { describeIssues } from './issues.js';
 import { parseOverhead } from './overhead.js';
 import { parseRate, type BitsPerSecond } from './rate.js';
@@ -61,35 +62,13 @@ export interface TcConfig {
   readonly warnings: readonly string[];
 }
 
-const RATE = parsed(parseLineRate);
-const PLAIN_RATE = parsed(parseRate);
+const RATE = parsed(z.string(), parseLineRate);
+const PLAIN_RATE = parsed(z.string(), parseRate);
 
-function parsed<T>(parse: (text: string) => T) {
-  return z.pipe(
-    z.string(),
-    z.transform((text, context): T => {
-      try {
-        return parse(text);
-      } catch (error) {
-        context.issues.push({ code: 'custom', input: text, message: messageOf(error) });
-        return z.NEVER;
-      }
-    }),
-  );
-}
-
-const OVERHEAD = z.pipe(
-  z.union([z.string(), z.number()]),
-  z.transform((value, context): string => {
-    try {
-      parseOverhead(String(value));
-      return String(value);
-    } catch (error) {
-      context.issues.push({ code: 'custom', input: value, message: messageOf(error) });
-      return z.NEVER;
-    }
-  }),
-);
+const OVERHEAD = parsed(z.union([z.string(), z.number()]), (value): string => {
+  parseOverhead(String(value));
+  return String(value);
+});
 
 const SCHEDULER = z
   .string()

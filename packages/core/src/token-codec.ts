@@ -1,6 +1,7 @@
 // Owns the way between a value of `key=value` tokens and what it means: one schema for the reader and the writer.
 import * as z from 'zod/mini';
-import { messageOf, QosError } from './errors.js';
+import { asIssue } from './as-issue.js';
+import { QosError } from './errors.js';
 import { quote } from './quote.js';
 import { knownTokens } from './tokens.js';
 
@@ -45,14 +46,7 @@ export function tokenCodec<T extends object>(
 export function parsedToken<T>(parse: (text: string) => T, format: (value: T) => string) {
   const isThere = z.custom<T>((value) => value !== undefined);
   return z.codec(z.string(), isThere, {
-    decode: (text, context): T => {
-      try {
-        return parse(text);
-      } catch (error) {
-        context.issues.push({ code: 'custom', input: text, message: messageOf(error) });
-        return z.NEVER;
-      }
-    },
+    decode: asIssue(parse),
     // zod encodes an object once without checks, absent keys too, before it does so with them.
     encode: (value: T | undefined) => (value === undefined ? '' : format(value)),
   });

@@ -1,8 +1,10 @@
 // Owns `vm-config.qos-uplink`: what the user says about the line of a NetVM, and its one text form.
 import * as z from 'zod/mini';
+import { asIssue } from './as-issue.js';
 import { QosError, messageOf } from './errors.js';
 import { quote } from './quote.js';
 import { formatRate, parseRate, type BitsPerSecond } from './rate.js';
+import type { TokenReading } from './token-codec.js';
 import { knownTokens } from './tokens.js';
 
 /** A rate of the line: bits per second, `auto` (measured by the agent) or `off` (not shaped). */
@@ -21,23 +23,13 @@ export interface UplinkPolicy {
 }
 
 /** A policy and what was left out of it: one sentence for each unknown key. */
-export interface UplinkReading {
-  readonly policy: UplinkPolicy;
-  readonly warnings: readonly string[];
-}
+export type UplinkReading = TokenReading<UplinkPolicy>;
 
 const LINE_RATE = z.codec(
   z.string(),
   z.custom<LineRate>(isLineRate, 'expected bits per second, auto or off'),
   {
-    decode: (text, context) => {
-      try {
-        return parseLineRate(text);
-      } catch (error) {
-        context.issues.push({ code: 'custom', input: text, message: messageOf(error) });
-        return z.NEVER;
-      }
-    },
+    decode: asIssue(parseLineRate),
     encode: (rate) => (typeof rate === 'number' ? formatRate(rate) : rate),
   },
 );

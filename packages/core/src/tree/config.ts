@@ -1,7 +1,7 @@
 // Owns the form of trees, values, aliases and groups in the settings files: which keys there are and what types they
 // have. What the values come to on an interface is resolve.ts's.
 import * as z from 'zod/mini';
-import { messageOf } from '../errors.js';
+import { parsed } from '../as-issue.js';
 import { parseLeaf, type LeafConfig } from './leaf.js';
 
 /** A part of another rate. */
@@ -103,17 +103,7 @@ const isTextOrNumber = (value: unknown): value is string | number =>
 const RATE = oneOf(isText, 'a rate such as "512kbit", a share such as "40%", or the name of a value');
 const SIZE = z.union([z.string(), z.number()]);
 
-const LEAF = z.pipe(
-  z.unknown(),
-  z.transform((value, context): LeafConfig => {
-    try {
-      return parseLeaf(value);
-    } catch (error) {
-      context.issues.push({ code: 'custom', input: value, message: messageOf(error) });
-      return z.NEVER;
-    }
-  }),
-);
+const LEAF = parsed(z.unknown(), parseLeaf);
 
 const CLASS = z.strictObject({
   elsewhere: z.exactOptional(z.literal(true)),

@@ -1,6 +1,7 @@
 // Owns the leaf qdiscs of a tree's settings: every option of tc by the name that tc gives it.
 import * as z from 'zod/mini';
-import { messageOf, QosError } from '../errors.js';
+import { parsed } from '../as-issue.js';
+import { QosError } from '../errors.js';
 import { describeIssues } from '../issues.js';
 import { presetOf, PRESET_NAMES } from '../overhead.js';
 import { quote } from '../quote.js';
@@ -32,23 +33,6 @@ const RTT_NAMES: Readonly<Record<string, number>> = {
   satellite: 1_000_000,
   interplanetary: 1_000_000_000,
 };
-
-function parsed<In extends z.core.$ZodType<string | number>, T>(
-  input: In,
-  parse: (value: z.infer<In>) => T,
-): z.ZodMiniType<T> {
-  return z.pipe(
-    input,
-    z.transform((value, context): T => {
-      try {
-        return parse(value);
-      } catch (error) {
-        context.issues.push({ code: 'custom', input: value, message: messageOf(error) });
-        return z.NEVER;
-      }
-    }),
-  );
-}
 
 const whole = (min: number, max: number): z.ZodMiniType<number> =>
   z.number().check(z.int(), z.gte(min), z.lte(max));
