@@ -2,9 +2,12 @@
 import type { TcConfig } from '@qubes-qos/core/tc-config';
 import { buildTree, diffTc } from '@qubes-qos/core/tc/diff';
 import { otherSide } from '@qubes-qos/core/tc/handles';
-import { diffHooks } from '@qubes-qos/core/tc/hooks';
+import { diffHooks, NO_HOOKS } from '@qubes-qos/core/tc/hooks';
 import type { DeviceOps, ObservedDevice } from '@qubes-qos/core/tc/model';
 import type { DevicePlan } from './plan.js';
+
+/** An interface that has nothing of ours, nor of anybody else. */
+export const BARE: ObservedDevice = { state: 'default', hooks: NO_HOOKS };
 
 type Planned = Pick<DevicePlan, 'link' | 'tree' | 'hooks'>;
 

@@ -55,16 +55,20 @@ interface QueueInput {
   readonly missing: ReadonlySet<QdiscKind>;
 }
 
-/** The queue of an interface; a tree of the user's own that cannot be built is replaced, and the notes say why. */
+/** The queue of an interface. */
 export function planQueue(link: Link, request: QueueRequest, input: QueueInput): Queue {
-  if (request.settings.scheduler !== 'tree') return withoutWash(planScheduler(link, request, input), request);
+  const plan = request.settings.scheduler === 'tree' ? planOwnTreeOrBest : planScheduler;
+  return withoutWash(plan(link, request, input), request);
+}
+
+/** A tree of the user's own that cannot be built is replaced, and the notes say why. */
+function planOwnTreeOrBest(link: Link, request: QueueRequest, input: QueueInput): Queue {
   try {
-    return withoutWash(planOwnTree(link, request, input), request);
+    return planOwnTree(link, request, input);
   } catch (error) {
     if (!(error instanceof TreeFault)) throw error;
     const trouble = `${error.path.join('.')}: ${error.message}: no tree of your own`;
-    const notes = [trouble, ...(request.notes ?? [])];
-    return withoutWash(planScheduler(link, { ...request, notes }, input), request);
+    return planScheduler(link, { ...request, notes: [trouble, ...(request.notes ?? [])] }, input);
   }
 }
 

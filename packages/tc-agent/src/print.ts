@@ -1,10 +1,9 @@
 // Owns what `print` shows: the settings with their sources, and every command of a network that has nothing of ours yet. Pure.
 import type { TcConfig } from '@qubes-qos/core/tc-config';
 import { renderNft } from '@qubes-qos/core/nft/render';
-import { buildTree } from '@qubes-qos/core/tc/diff';
-import { diffHooks, NO_HOOKS } from '@qubes-qos/core/tc/hooks';
 import { renderTc } from '@qubes-qos/core/tc/render';
 import { ifbLines } from '@qubes-qos/host/ifb';
+import { BARE, deviceOps } from './device-ops.js';
 import type { DevicePlan } from './plan.js';
 import { tcTable } from './tables.js';
 import { settingsText } from './text.js';
@@ -20,18 +19,11 @@ export interface Printed {
 }
 
 /** What the plan comes to where nothing of ours is yet. */
-export function printed({ enforce }: TcConfig, plans: readonly DevicePlan[]): Printed {
-  const script = renderTc(
-    plans.map(({ link, tree, hooks }) => {
-      const root = tree
-        ? buildTree(link.ifname, tree, '5')
-        : { ifname: link.ifname, side: '5' as const, ops: [] };
-      return { ...root, ops: [...root.ops, ...diffHooks(hooks, NO_HOOKS)] };
-    }),
-  ).text;
+export function printed(config: TcConfig, plans: readonly DevicePlan[]): Printed {
+  const script = renderTc(plans.map((plan) => deviceOps(plan, BARE, config))).text;
   const ifbs = plans.filter(({ role }) => role === 'download').map(({ link }) => link.ifname);
   const vifs = plans.filter(({ role }) => role === 'client').map(({ link }) => link.ifname);
-  const table = tcTable({ remembers: ifbs.length > 0, enforced: enforce ? vifs : undefined });
+  const table = tcTable({ remembers: ifbs.length > 0, enforced: config.enforce ? vifs : undefined });
   return { script, ifbs, nft: table ? renderNft([{ op: 'replace', table }]) : '' };
 }
 

@@ -3,7 +3,7 @@ import { messageOf, QosError } from '@qubes-qos/core/errors';
 import type { TcConfig } from '@qubes-qos/core/tc-config';
 import { buildTree } from '@qubes-qos/core/tc/diff';
 import { otherSide } from '@qubes-qos/core/tc/handles';
-import { diffHooks, NO_HOOKS } from '@qubes-qos/core/tc/hooks';
+import { diffHooks } from '@qubes-qos/core/tc/hooks';
 import { isQdiscKind } from '@qubes-qos/core/tc/kinds';
 import type { DeviceOps, ObservedDevice, Op, QdiscKind } from '@qubes-qos/core/tc/model';
 import { renderTc } from '@qubes-qos/core/tc/render';
@@ -11,7 +11,7 @@ import { addIfbs, deleteIfbs, setUpIfbs } from '@qubes-qos/host/ifb';
 import { observeNetwork, type Network } from '@qubes-qos/host/links';
 import { convergeTable } from '@qubes-qos/host/nft';
 import { applyTc, observeTc, type TcFailure } from '@qubes-qos/host/tc';
-import { deviceOps, rebuildOps } from './device-ops.js';
+import { BARE, deviceOps, rebuildOps } from './device-ops.js';
 import { isOurIfb } from './download.js';
 import { planTc, type DevicePlan, type PlanInput } from './plan.js';
 import { clientsOf, uplinksOf } from './roles.js';
@@ -67,7 +67,7 @@ async function makeIfbs(
   } catch (error) {
     return { made: [], problems: [`what comes in cannot be shaped: ${messageOf(error)}`] };
   }
-  for (const name of absent) observed.set(name, { state: 'default', hooks: NO_HOOKS });
+  for (const name of absent) observed.set(name, BARE);
   return { made: absent, problems: [] };
 }
 
@@ -131,7 +131,7 @@ async function converge(planned: PlanInput, missing: Set<QdiscKind>, observed: S
     const after = await observeTc(names, uplinks);
     for (const name of names) changed.add(name);
     for (const [name, now] of after) observed.set(name, now);
-    refused = stillWrong(names, planTc(input), observed, failures, config);
+    refused = stillWrong(names, plans, observed, failures, config);
     if (failures.length === 0 && refused.size === 0) continue;
     const before = clientsOf(input.links);
     // A vif that vanished is part of the uplink's tree too.
@@ -184,7 +184,7 @@ function nextOps(
   config: TcConfig,
 ): DeviceOps {
   const { ifname } = plan.link;
-  const now = observed.get(ifname) ?? { state: 'default', hooks: NO_HOOKS };
+  const now = observed.get(ifname) ?? BARE;
   return refused.has(ifname) ? rebuildOps(plan, now, config) : deviceOps(plan, now, config);
 }
 

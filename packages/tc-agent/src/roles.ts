@@ -16,7 +16,7 @@ interface Network {
 }
 
 /** Groups that Qubes gives: vif-route-qubes and setup-ip of core-agent-linux. */
-const GROUP_CLIENT = 2;
+export const GROUP_CLIENT = 2;
 const GROUP_UPLINK = 1;
 
 /** True for an interface of Qubes' own that leads to the NetVM, whose flows from vifs are offloaded. */

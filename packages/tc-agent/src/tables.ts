@@ -3,6 +3,7 @@
 import { CLASSES, DEFAULT_CLASS, classOf } from '@qubes-qos/core/classes';
 import type { NftChain, NftExpression, NftRule, NftTable, TableId } from '@qubes-qos/core/nft/model';
 import { MARK_DSCP, MARK_SET } from '@qubes-qos/core/tc/hooks';
+import { GROUP_CLIENT } from './roles.js';
 
 /** The table of this program in the family inet; the mangle agent has another (design.md 3.4). */
 export const TC_TABLE: TableId = { family: 'inet', name: 'qubes-qos-tc' };
@@ -11,8 +12,6 @@ export const TC_TABLE: TableId = { family: 'inet', name: 'qubes-qos-tc' };
 const FOREIGN_BITS = ~(MARK_DSCP | MARK_SET) >>> 0;
 const DSCP_SHIFT = 26;
 const DEFAULT_DSCP = classOf(DEFAULT_CLASS).dscp;
-/** The interface group of client vifs (core-agent-linux vif-route-qubes). */
-const GROUP_CLIENT = 2;
 
 /** What the table is for. */
 export interface TableInput {

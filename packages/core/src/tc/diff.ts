@@ -1,5 +1,6 @@
 // Owns the difference desired x observed -> ops for one device. In place where the kernel can, else a twin tree.
-import { EF_WHOLES, otherSide } from './handles.js';
+import { sortersOf, withoutGone } from './gone.js';
+import { otherSide } from './handles.js';
 import { changeOptions, sameOptions } from './kinds.js';
 import { DEFAULT_R2Q } from './kinds/classful.js';
 import {
@@ -7,7 +8,6 @@ import {
   type ClassOverhead,
   type DeviceOps,
   type Filter,
-  type Handle,
   type HtbClass,
   type Observed,
   type Op,
@@ -15,6 +15,7 @@ import {
   type Qdisc,
   type Side,
   type Tree,
+  type U32Filter,
 } from './model.js';
 import { sameSorter, sorterKey, type Sorter } from './sorters.js';
 import { sameStab } from './stab.js';
@@ -83,62 +84,14 @@ function changesInPlace(desired: Tree, all: Tree): Op[] | undefined {
     (htbClass) => htbClass.classid,
     (wanted, found) => changeClass(wanted, found, r2q),
   );
-  const filters = changes(desired.filters, observed.filters, filterKey, changeFilter);
-  const prefixes = changes(desired.prefixes, observed.prefixes, prefixKey, changePrefix);
+  const filters = changes(desired.filters, observed.filters, u32Key, changeFilter);
+  const prefixes = changes(desired.prefixes, observed.prefixes, u32Key, changePrefix);
   const sorters = changes(sortersOf(desired), sortersOf(observed), sorterKey, changeSorter);
   if (!qdiscs || !classes || !filters || !prefixes || !sorters) return undefined;
   // A shaper of EF that is new must be there before its classes.
   const isShaper = (op: Op): boolean => op.op === 'replace-qdisc' && op.qdisc.options.kind === 'htb';
   const [shapers, others] = [qdiscs.filter(isShaper), qdiscs.filter((op) => !isShaper(op))];
   return [...shapers, ...classes, ...others, ...prefixes, ...filters, ...sorters, ...removals];
-}
-
-/**
- * Parts what is left of an observed tree from the queues of clients that are gone: their sorters, their classes, and what
- * hangs below these, which goes with them.
- */
-function withoutGone(
-  desired: Tree,
-  observed: Tree,
-): { readonly left: Tree; readonly removals: readonly Op[] } {
-  const wanted = new Set(sortersOf(desired).map(sorterKey));
-  const isGone = (sorter: Sorter) => sorter.sort === 'from' && !wanted.has(sorterKey(sorter));
-  const gone = sortersOf(observed).filter(isGone);
-  const kept = new Set<string>(desired.classes.map(({ classid }) => classid));
-  // Not by what the sorters say: the vif may have vanished before its sorter was there.
-  const lost = new Set<Handle>(
-    observed.classes.flatMap(({ classid, parent }) =>
-      EF_WHOLES.includes(parent) && !kept.has(classid) ? [classid] : [],
-    ),
-  );
-  const below = qdiscsBelow(observed, lost);
-  return {
-    left: {
-      qdiscs: observed.qdiscs.filter(({ handle }) => !below.has(handle)),
-      classes: observed.classes.filter(({ classid }) => !lost.has(classid)),
-      filters: observed.filters.filter(({ parent }) => !below.has(parent)),
-      prefixes: observed.prefixes,
-      sorters: sortersOf(observed).filter((sorter) => !isGone(sorter) && !below.has(sorter.parent)),
-    },
-    removals: [
-      ...gone.map((sorter): Op => ({ op: 'delete-sorter', sorter })),
-      ...Array.from(lost, (classid): Op => ({ op: 'delete-class', classid })),
-    ],
-  };
-}
-
-function qdiscsBelow({ qdiscs }: Tree, classes: ReadonlySet<string>): ReadonlySet<string> {
-  const below = new Set<string>();
-  const isBelow = ({ handle, parent }: Qdisc) =>
-    !below.has(handle) && (classes.has(parent) || below.has(parent.replace(/:.*/, ':')));
-  for (let next = qdiscs.filter(isBelow); next.length > 0; next = qdiscs.filter(isBelow)) {
-    for (const { handle } of next) below.add(handle);
-  }
-  return below;
-}
-
-function sortersOf({ sorters }: Tree): readonly Sorter[] {
-  return sorters ?? [];
 }
 
 function changeSorter(desired: Sorter, observed: Sorter | undefined): Change {
@@ -218,7 +171,7 @@ function sameBurst(desired: number, observed: number, rate: number): boolean {
   return Math.abs(desired - observed) <= Math.max(8, (rate / 8) * 128e-9);
 }
 
-function filterKey({ parent, family, index }: Filter): string {
+function u32Key({ parent, family, index }: U32Filter): string {
   return `${parent} ${family} ${index}`;
 }
 
@@ -235,10 +188,6 @@ function changeFilter(desired: Filter, observed: Filter | undefined): Change {
 function matchOf(filter: Filter): string {
   if ('mask' in filter) return 'any';
   return 'mark' in filter ? `mark ${filter.mark.value}/${filter.mark.mask}` : `dscp ${filter.dscp}`;
-}
-
-function prefixKey({ parent, family, index }: PrefixFilter): string {
-  return `${parent} ${family} ${index}`;
 }
 
 // The first filter of a family makes a hash table, whose number depends on what was there before.

@@ -7,10 +7,9 @@ import { EF_DEFAULT, efQueues, ofOneHost } from './admission.js';
 import { cakeLeaf, fqCodelLeaf } from './leaf.js';
 import {
   DEFAULT_PRIOMAP,
-  STRICT_BANDS,
   burstBytes,
   dscpFilters,
-  etsQuanta,
+  etsOfAll,
   frameBytes,
   leaves,
   type EfInput,
@@ -23,7 +22,7 @@ export const etsBands: Scheduler = {
   shapes: false,
   needs: ['ets', 'fq_codel'],
   efNeeds: ['htb', 'cake'],
-  build: (input) => withLimit(build(etsRoot(input), fqCodelLeaf(input)), input),
+  build: (input) => withLimit(build(etsOfAll(input), fqCodelLeaf(input)), input),
 };
 
 /** For the last hop: cake leaves clear the DSCP of what leaves. */
@@ -32,7 +31,7 @@ export const etsCakeBands: Scheduler = {
   shapes: false,
   needs: ['ets', 'cake'],
   efNeeds: ['htb', 'cake'],
-  build: (input) => withLimit(build(etsRoot(input), cakeLeaf(input)), input),
+  build: (input) => withLimit(build(etsOfAll(input), cakeLeaf(input)), input),
 };
 
 /** Where the kernel has no ets: strict bands, in which a busy better class can starve a worse one. */
@@ -43,13 +42,6 @@ export const prioBands: Scheduler = {
   build: (input) =>
     build({ kind: 'prio', bands: CLASSES.length, priomap: DEFAULT_PRIOMAP }, fqCodelLeaf(input)),
 };
-
-function etsRoot(input: TreeInput): QdiscOptions {
-  return {
-    ...{ kind: 'ets', bands: CLASSES.length, strict: STRICT_BANDS },
-    ...{ quanta: etsQuanta(input), priomap: DEFAULT_PRIOMAP },
-  };
-}
 
 function build(root: QdiscOptions, leaf: QdiscOptions): Tree {
   const band = (rank: number): Handle => `51:${rank + 1}`;

@@ -14,6 +14,7 @@ import {
   STRICT_BANDS,
   burstBytes,
   dscpFilters,
+  etsOfAll,
   etsQuanta,
   frameBytes,
   leaves,
@@ -55,17 +56,7 @@ function buildOpen(input: TreeInput, rate: BitsPerSecond, leaf: Leaf): Tree {
   return {
     qdiscs: [
       { handle: '51:', parent: 'root', options: { kind: 'htb', default: 1 } },
-      {
-        handle: '52:',
-        parent: '51:1',
-        options: {
-          kind: 'ets',
-          bands: CLASSES.length,
-          strict: STRICT_BANDS,
-          quanta: etsQuanta(input),
-          priomap: DEFAULT_PRIOMAP,
-        },
-      },
+      { handle: '52:', parent: '51:1', options: etsOfAll(input) },
       ...leaves(band, leaf(input)),
     ],
     classes: [

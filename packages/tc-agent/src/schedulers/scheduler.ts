@@ -1,5 +1,6 @@
 // Owns the interface of a scheduler, and what all of them have in common: filters, leaves, sizes by rule.
 import { CLASSES, DEFAULT_CLASS, classOf } from '@qubes-qos/core/classes';
+import { ETHERNET_HEADER } from '@qubes-qos/core/overhead';
 import type { BitsPerSecond } from '@qubes-qos/core/rate';
 import type { Entrance } from '@qubes-qos/core/tc/sorters';
 import {
@@ -49,8 +50,6 @@ export interface Scheduler {
   build(input: TreeInput): Tree;
 }
 
-const ETHERNET_HEADER = 14;
-
 /** Bytes of a full frame as the queues count it. */
 export function frameBytes({ mtu }: TreeInput): number {
   return mtu + ETHERNET_HEADER;
@@ -84,6 +83,14 @@ export function etsQuanta(input: TreeInput): number[] {
 
 /** Number of classes that are served strictly before the others. */
 export const STRICT_BANDS = CLASSES.filter(({ share }) => share === 0).length;
+
+/** ets with a band for each class, best first. */
+export function etsOfAll(input: TreeInput): QdiscOptions {
+  return {
+    ...{ kind: 'ets', bands: CLASSES.length, strict: STRICT_BANDS },
+    ...{ quanta: etsQuanta(input), priomap: DEFAULT_PRIOMAP },
+  };
+}
 
 /**
  * Filters that send each class to the class of `classid`, IPv4 first. That of the default, to which all else goes
