@@ -1,14 +1,8 @@
 // Owns the connections to qubesd: one for each request, and one that stays open for events.
 import { connect, type Socket } from 'node:net';
 import { QosError } from '@qubes-qos/core/errors';
-import {
-  decodeReply,
-  encodeRequest,
-  EventDecoder,
-  MAX_REPLY_BYTES,
-  type AdminEvent,
-  type AdminRequest,
-} from './codec.js';
+import { collectReply } from './collect.js';
+import { decodeReply, encodeRequest, EventDecoder, type AdminEvent, type AdminRequest } from './codec.js';
 
 /** Where qubesd listens in dom0: root and the group qubes may connect (core-admin qubes/api/admin.py). */
 export const QUBESD_SOCKET = '/var/run/qubesd.sock';
@@ -40,21 +34,14 @@ export class AdminClient {
   async call(request: AdminRequest): Promise<string> {
     const socket = this.#send(request);
     const timer = this.#limit(socket, request);
-    const chunks: Buffer[] = [];
-    let size = 0;
     try {
-      for await (const chunk of socket as AsyncIterable<Buffer>) {
-        size += chunk.length;
-        if (size > MAX_REPLY_BYTES) throw new QosError('protocol', `${request.method}: reply over 16 MiB.`);
-        chunks.push(chunk);
-      }
+      return decodeReply(await collectReply(socket as AsyncIterable<Buffer>, request));
     } catch (error) {
       throw this.#explain(error);
     } finally {
       clearTimeout(timer);
       socket.destroy();
     }
-    return decodeReply(Buffer.concat(chunks));
   }
 
   /**

@@ -1,14 +1,8 @@
 // Owns the Admin API over qrexec, for a qube that dom0's policy lets administer others.
 import { QosError } from '@qubes-qos/core/errors';
 import { startPipe, type Pipe } from '@qubes-qos/host/process';
-import {
-  assertRequest,
-  decodeReply,
-  EventDecoder,
-  MAX_REPLY_BYTES,
-  type AdminEvent,
-  type AdminRequest,
-} from './codec.js';
+import { collectReply } from './collect.js';
+import { assertRequest, decodeReply, EventDecoder, type AdminEvent, type AdminRequest } from './codec.js';
 
 /** A call starts a process and asks the policy, on a machine that may be busy. */
 const TIMEOUT_MS = 60_000;
@@ -28,20 +22,14 @@ export class QrexecClient {
   async call(request: AdminRequest): Promise<string> {
     const pipe = this.#start(request);
     const timer = setTimeout(() => pipe.stop(), TIMEOUT_MS);
-    const chunks: Uint8Array[] = [];
-    let size = 0;
     try {
-      for await (const chunk of pipe.chunks) {
-        size += chunk.length;
-        if (size > MAX_REPLY_BYTES) throw new QosError('protocol', `${request.method}: reply over 16 MiB.`);
-        chunks.push(chunk);
-      }
+      const reply = await collectReply(pipe.chunks, request);
       await assertDone(pipe, request);
+      return decodeReply(reply);
     } finally {
       clearTimeout(timer);
       pipe.stop();
     }
-    return decodeReply(Buffer.concat(chunks));
   }
 
   /** As AdminClient.events. */
