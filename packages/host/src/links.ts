@@ -2,7 +2,7 @@
 import { existsSync } from 'node:fs';
 import { readLinks, readRoutes, type Link, type Route } from '@qubes-qos/core/links';
 import { parseJsonLines } from './json-lines.js';
-import { follow, run, type Follower } from './process.js';
+import { follow, run, startSource, type Follower, type Source } from './process.js';
 
 /** The network of this qube at one moment. */
 export interface Network {
@@ -28,5 +28,12 @@ function withRadio(link: Link): Link {
 
 /** A line whenever an interface or a route changes. What changed is read back, never parsed from the line. */
 export async function followNetwork(): Promise<Follower> {
-  return follow(['ip', 'monitor', 'link', 'route']);
+  return follow(MONITOR);
 }
+
+/** The same news, for a process that waits in our place. */
+export async function startNetworkSource(): Promise<Source> {
+  return startSource(MONITOR);
+}
+
+const MONITOR = ['ip', 'monitor', 'link', 'route'] as const;

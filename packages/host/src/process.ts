@@ -161,23 +161,67 @@ export async function follow(argv: readonly [string, ...string[]]): Promise<Foll
   return { lines: createInterface({ input: child.stdout }), stop: () => void child.kill('SIGTERM') };
 }
 
+/** A process that prints into a socket which another process will read. */
+export interface Source {
+  readonly pid: number;
+  readonly socket: Socket;
+  /** True when it has printed, or ended, since it was started: what this process took from the socket is lost to others. */
+  readonly hasPrinted: () => boolean;
+  readonly stop: () => void;
+}
+
+/** Starts a command that prints for as long as it lives, and outlives this process. @throws QosError('tool-missing') */
+export async function startSource(argv: readonly [string, ...string[]]): Promise<Source> {
+  const { spawn } = await import('node:child_process');
+  const [file, ...args] = argv;
+  const child = spawn(file, args, {
+    stdio: ['ignore', 'pipe', 'ignore'],
+    env: { ...process.env, LC_ALL: 'C' },
+  });
+  await new Promise((resolve, reject) => child.once('spawn', resolve).once('error', reject)).catch(
+    (error: unknown) => {
+      throw new QosError('tool-missing', `cannot run ${argv.join(' ')}: ${messageOf(error)}`);
+    },
+  );
+  child.unref();
+  // A pipe of a child is a socket (child_process, "child.stdout"), and only a socket can be given away.
+  const socket = child.stdout as unknown as Socket;
+  return {
+    pid: child.pid ?? 0,
+    socket,
+    hasPrinted: () => socket.readableLength > 0 || socket.readableEnded || child.exitCode !== null,
+    stop: () => {
+      child.kill('SIGTERM');
+      socket.destroy();
+    },
+  };
+}
+
 /**
  * Puts a command into the background and prints its process id. The shell in between ends at once, so that the
  * command becomes a child of process 1: systemd warns of a main process that is not its own child, and kills it
- * without waiting.
+ * without waiting. The sockets come as 0 and 2, which libuv makes blocking for who inherits them, and no others.
  */
-const START_ORPHAN = 'command -v "$1" >&2 || exit 127; exec 3<&0; "$@" <&3 3<&- >/dev/null & echo "$!"';
+const START_ORPHAN =
+  'command -v "$1" >/dev/null || exit 127; exec 5<&0; "$@" <&5 5<&- >/dev/null 4<&2 2>&3 3<&4 4<&- & echo "$!"';
 
 /**
- * Starts a command that outlives this process, with a connected socket as its standard input.
- * The caller must have stopped reading from the socket; its own copy of the descriptor is closed by `destroy`.
+ * Starts a command that outlives this process, with a connected socket as its standard input, and another, if there
+ * is one, as its descriptor 3; `env` is added to the environment. The caller must have stopped reading from them; its own copies are closed by `destroy`.
  * @returns the process id. @throws QosError('tool-missing')
  */
-export async function startWithSocket(argv: readonly [string, ...string[]], socket: Socket): Promise<number> {
+export async function startWithSockets(
+  argv: readonly [string, ...string[]],
+  [first, second]: readonly [Socket, Socket?],
+  env: Readonly<Record<string, string>> = {},
+): Promise<number> {
   const { spawn } = await import('node:child_process');
-  const shell = spawn('sh', ['-c', START_ORPHAN, 'sh', ...argv], { stdio: [socket, 'pipe', 'ignore'] });
+  const shell = spawn('sh', ['-c', START_ORPHAN, 'sh', ...argv], {
+    stdio: [first, 'pipe', second ?? 'ignore', process.stderr.fd],
+    env: { ...process.env, ...env },
+  });
   let printed = '';
-  shell.stdout.setEncoding('utf8').on('data', (text: string) => (printed += text));
+  shell.stdout?.setEncoding('utf8').on('data', (text: string) => (printed += text));
   await new Promise((resolve, reject) => shell.once('error', reject).once('close', resolve));
   const pid = Number(printed);
   if (Number.isInteger(pid) && pid > 0) return pid;

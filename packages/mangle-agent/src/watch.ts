@@ -4,7 +4,7 @@ import { messageOf } from '@qubes-qos/core/errors';
 import { VM_CONFIG_PATH_PREFIX } from '@qubes-qos/core/vm-config';
 import { log } from '@qubes-qos/host/journal';
 import { isNotifyService, notifyHandover, notifyReady } from '@qubes-qos/host/notify';
-import { startWithSocket } from '@qubes-qos/host/process';
+import { startWithSockets } from '@qubes-qos/host/process';
 import { BACKOFF, nextWaitMs } from '@qubes-qos/host/qubesdb/client';
 import { HEADER_BYTES } from '@qubes-qos/host/qubesdb/codec';
 import { QubesDbConnection } from '@qubes-qos/host/qubesdb/connection';
@@ -65,7 +65,7 @@ async function follow(onSuccess: () => void): Promise<void> {
 async function handOver(db: QubesDbConnection, status: string): Promise<boolean> {
   const socket = db.release();
   if (!socket) return false;
-  const waiter = await startWithSocket(WAITER, socket);
+  const waiter = await startWithSockets(WAITER, [socket]);
   try {
     await notifyHandover(waiter, status);
   } catch (error) {

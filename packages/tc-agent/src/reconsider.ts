@@ -2,6 +2,7 @@
 // offloaded connection it sees the first ones only.
 import type { TcConfig } from '@qubes-qos/core/tc-config';
 import { reconsiderFlows } from '@qubes-qos/host/flows';
+import { sinceBootMs, type Kept } from './kept.js';
 import type { DevicePlan } from './plan.js';
 import { isQubesUplink } from './roles.js';
 
@@ -14,16 +15,23 @@ const PAUSE_MS = 900;
 
 /** Looks at connections anew where that is needed, and knows when it did. */
 export class Reconsideration {
-  #told = '';
-  #settledAt = 0;
-  #doneAt = -Infinity;
+  #told: string;
+  #settledAt: number;
+  #doneAt: number;
+
+  constructor({ told, settledAt, doneAt }: Kept['flows']) {
+    this.#told = told;
+    this.#settledAt = settledAt;
+    this.#doneAt = doneAt;
+  }
+
+  /** For the next run of this service. */
+  get kept(): Kept['flows'] {
+    return { told: this.#told, settledAt: this.#settledAt, doneAt: this.#doneAt };
+  }
 
   /** @returns true when it should be called again soon. */
-  async keep(
-    plans: readonly DevicePlan[],
-    { clients }: TcConfig,
-    nowMs = performance.now(),
-  ): Promise<boolean> {
+  async keep(plans: readonly DevicePlan[], { clients }: TcConfig, nowMs = sinceBootMs()): Promise<boolean> {
     if (!isOffloading(plans)) return false;
     const told = JSON.stringify(
       [...clients].map(([ip, { class: name, max, zero }]) => [ip, name, max, zero]),

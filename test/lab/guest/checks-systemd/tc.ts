@@ -1,7 +1,7 @@
 // Checks that the unit of the tc agent does under systemd what it promises: ready when all is in force, a crash changes
 // nothing, a stop removes what is ours, and it stays out of qubes that forward for nobody.
 import assert from 'node:assert/strict';
-import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { QubesDb } from '../../../sim/qubesdb.js';
 import { check } from '../check.js';
 import { sh, shWith, until } from '../run.js';
@@ -15,6 +15,46 @@ async function property(name: string): Promise<string> {
 
 async function rootOf(dev: string): Promise<string> {
   return /^qdisc (\S+ \S+)/.exec(await sh('tc', 'qdisc', 'show', 'dev', dev))?.[1] ?? '';
+}
+
+/** The commands of the unit between events. */
+const AT_REST = ['bash', 'head', 'head', 'ip', 'sleep'];
+
+function pids(): string[] {
+  try {
+    return readFileSync(`/sys/fs/cgroup/system.slice/${UNIT}/cgroup.procs`, 'utf8')
+      .split('\n')
+      .filter(Boolean);
+  } catch {
+    return [];
+  }
+}
+
+function readComm(pid: string): string {
+  try {
+    return readFileSync(`/proc/${pid}/comm`, 'utf8').trim();
+  } catch {
+    return '';
+  }
+}
+
+/** Not Private_Dirty: the root of the guest is in memory, so that what is mapped from it counts. */
+function privateDirtyKB(pid: string): number {
+  return Number(/^Anonymous:\s+(\d+) kB$/m.exec(readFileSync(`/proc/${pid}/smaps_rollup`, 'utf8'))?.[1]);
+}
+
+async function untilAtRest(): Promise<void> {
+  await until('it rests', () => pids().map(readComm).sort().join() === AT_REST.join(), 60_000);
+}
+
+async function untilAwake(): Promise<void> {
+  await until('it is awake', () => pids().some((pid) => readComm(pid) === 'node'));
+}
+
+async function addVif(domid: number): Promise<void> {
+  await sh('ip', 'link', 'add', `vif${domid}.0`, 'type', 'veth', 'peer', 'name', `qube${domid}`);
+  await sh('ip', 'link', 'set', `qube${domid}`, 'up');
+  await sh('ip', 'link', 'set', `vif${domid}.0`, 'group', '2', 'up');
 }
 
 check('in a qube that is no NetVM, and in a template, it does not start', async () => {
@@ -40,12 +80,72 @@ check('it is ready when its trees are in force, and says what they are', async (
   assert.equal(await property('StatusText'), 'ens6 htb+ets+cake at 9500kbit');
 });
 
-check('status text and trees follow dom0', async () => {
+check('at rest it is no Node process, and holds little', async () => {
+  await untilAtRest();
+  assert.equal(readComm(await property('MainPID')), 'bash');
+  const kB = pids().map((pid) => [readComm(pid), privateDirtyKB(pid)] as const);
+  const sum = kB.reduce((all, [, one]) => all + one, 0);
+  assert.ok(sum < 12_000, JSON.stringify(kB));
+  return { privateDirtyKB: sum, processes: kB.map(([name, one]) => `${name} ${one}`).join(', ') };
+});
+
+check('status text and trees follow dom0, and it rests again', async () => {
+  const before = await property('MainPID');
   db.write('/vm-config/qos-uplink', 'up=20mbit');
   await until(
     'the status follows',
     async () => (await property('StatusText')) === 'ens6 htb+ets+cake at 19mbit',
   );
+  await untilAtRest();
+  assert.notEqual(await property('MainPID'), before);
+  assert.equal(await property('NRestarts'), '0');
+});
+
+check('a vif that comes while it rests gets its bands, with all that follow at once', async () => {
+  const begin = performance.now();
+  for (const domid of [3, 4, 5]) await addVif(domid);
+  for (const domid of [3, 4, 5])
+    await until(`vif${domid}.0 has its bands`, async () => (await rootOf(`vif${domid}.0`)).startsWith('ets'));
+  const guestMs = Math.round(performance.now() - begin);
+  await untilAtRest();
+  return { guestMs };
+});
+
+check('an ip monitor that dies, and a QubesDB that goes and comes, are noticed at rest', async () => {
+  await sh('pkill', '-x', 'ip');
+  await untilAwake();
+  await untilAtRest();
+  await db.close();
+  await until('it is awake and waits', async () => readComm(await property('MainPID')) === 'node');
+  await addVif(6);
+  await until('vif6.0 has its bands', async () => (await rootOf('vif6.0')).startsWith('ets'), 60_000);
+  db = await QubesDb.listen('/run/qubes', { entries: { '/vm-config/qos-uplink': 'up=20mbit down=50mbit' } });
+  await until(
+    'what comes in is shaped',
+    async () => (await property('StatusText')).includes('comes in'),
+    60_000,
+  );
+  await untilAtRest();
+});
+
+check('the slow pass repairs, and many rests say nothing to the journal and leave no process', async () => {
+  const said = async (): Promise<string[]> =>
+    (await sh('journalctl', '-u', UNIT, '-o', 'cat')).trim().split('\n');
+  const before = await said();
+  await sh('tc', 'qdisc', 'delete', 'dev', 'vif3.0', 'root');
+  await until('vif3.0 has its bands', async () => (await rootOf('vif3.0')).startsWith('ets'), 90_000);
+  await untilAtRest();
+  for (let count = 0; count < 10; count++) {
+    // A route that changes nothing for us is an event all the same.
+    await sh('ip', 'route', 'replace', 'unreachable', `198.51.100.${count}/32`);
+    await untilAwake();
+    await untilAtRest();
+  }
+  assert.deepEqual(pids().map(readComm).sort(), AT_REST);
+  const news = (await said()).slice(before.length);
+  assert.equal(news.length, 1, news.join('\n'));
+  assert.match(news[0]!, /^changed vif3\.0: /);
+  assert.equal(await property('NRestarts'), '0');
 });
 
 check('killed, it comes back, and what is in force was never touched', async () => {
@@ -58,6 +158,7 @@ check('killed, it comes back, and what is in force was never touched', async () 
     return state === 'running' && now !== pid && now !== '0';
   });
   assert.equal(await sh('tc', 'qdisc', 'show', 'dev', 'ens6'), before);
+  await untilAtRest();
 });
 
 check('the hardened unit can do all that it must: no failure in its journal', async () => {
@@ -72,7 +173,11 @@ check('the hardened unit can do all that it must: no failure in its journal', as
     'cat',
     '--no-pager',
   );
-  assert.doesNotMatch(stdout.replaceAll(/.*(code=killed|signal).*\n?/g, ''), /qubes-qos|cannot|permission/i);
+  // The checks above have killed it, and ended QubesDB.
+  assert.doesNotMatch(
+    stdout.replaceAll(/.*(code=killed|signal|QubesDB).*\n?/g, ''),
+    /qubes-qos|cannot|permission/i,
+  );
   const exposure = await sh('systemd-analyze', 'security', '--no-pager', UNIT);
   return { exposure: /Overall exposure level.*: (\S+)/.exec(exposure)?.[1] };
 });
@@ -81,6 +186,8 @@ check('a stop removes what is ours and leaves no process', async () => {
   await sh('systemctl', 'stop', UNIT);
   assert.equal(await property('ActiveState'), 'inactive');
   assert.equal(await rootOf('ens6'), 'noqueue 0:');
+  assert.doesNotMatch(await sh('ip', '-o', 'link', 'show'), /qos-/);
   assert.equal((await shWith({ okCodes: [0, 1] }, 'pgrep', '-f', 'qubes-qos-tc')).stdout, '');
+  assert.equal((await shWith({ okCodes: [0, 1] }, 'pgrep', '-x', 'ip|head|sleep')).stdout, '');
   await db.close();
 });

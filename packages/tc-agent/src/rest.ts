@@ -1,0 +1,95 @@
+// Owns how the service rests: one pass that leaves nothing to do, and then no Node process until the next event.
+import type { Socket } from 'node:net';
+import { VM_CONFIG_PATH_PREFIX } from '@qubes-qos/core/vm-config';
+import { startNetworkSource } from '@qubes-qos/host/links';
+import { notifyHandover } from '@qubes-qos/host/notify';
+import { startWithSockets, type Source } from '@qubes-qos/host/process';
+import { QubesDbConnection } from '@qubes-qos/host/qubesdb/connection';
+import type { Agent } from './agent.js';
+import { keptEnvironment } from './kept.js';
+import { readDom0 } from './settings.js';
+
+/**
+ * Waits for the first of three: an event of QubesDB (descriptor 0), a line of `ip monitor` (3), the slow pass. The end
+ * of either counts as an event. Then it becomes the agent again, as the same process, so that systemd has nothing to do
+ * with it and nothing to say. A stop takes the others along. `wait -n` is of bash alone, and --norc because
+ * bash takes a socket for a remote login. SIGPIPE, because bash reports who died of SIGTERM.
+ */
+const WAIT = `
+trap 'kill -PIPE "$db" "$net" "$clock" "$2" 2>/dev/null; exit' TERM
+exec 4<&0 </dev/null
+head -c 1 <&4 & db=$!
+head -c 1 <&3 & net=$!
+sleep "$1" & clock=$!
+wait -n "$db" "$net" "$clock"
+kill -PIPE "$db" "$net" "$clock" "$2" 2>/dev/null
+wait
+shift 2
+exec 3<&- 4<&-
+exec "$@"
+`;
+
+/**
+ * One pass with both subscriptions open before it, and the hand-over to the waiter when it changed nothing: then what
+ * happens from the subscription on wakes the waiter at once.
+ * @param slowPassMs - after which the next pass comes without an event.
+ * @returns false when there is something left to do here, or no QubesDB to wait for.
+ */
+export async function rest(agent: Agent, slowPassMs: number): Promise<boolean> {
+  const network = await startNetworkSource();
+  let db: QubesDbConnection | undefined;
+  try {
+    db = await QubesDbConnection.open();
+    await db.watch(VM_CONFIG_PATH_PREFIX);
+    db.takeEvents();
+    agent.takeDom0(await readDom0(db));
+    const { again, isChanged } = await agent.pass();
+    const socket = again || isChanged || network.hasPrinted() ? undefined : db.release();
+    if (socket === undefined) return stopped(network);
+    await handOver(agent, socket, network, slowPassMs);
+    return true;
+  } catch {
+    // The loop that follows says what is wrong, and knows when it is over.
+    return stopped(network);
+  } finally {
+    db?.close();
+  }
+}
+
+async function handOver(agent: Agent, db: Socket, network: Source, slowPassMs: number): Promise<void> {
+  const seconds = String(slowPassMs / 1000);
+  const again = [process.execPath, process.argv[1] ?? '', 'run'];
+  const argv = [
+    'bash',
+    '--norc',
+    '-c',
+    WAIT,
+    'qubes-qos-tc',
+    seconds,
+    String(network.pid),
+    ...again,
+  ] as const;
+  const waiter = await startWithSockets(argv, [db, network.socket], keptEnvironment(agent.kept));
+  try {
+    await notifyHandover(waiter, agent.status);
+  } catch (error) {
+    end(waiter);
+    throw error;
+  }
+  // What it printed meanwhile was read here and not by the waiter. Its end is an event, too.
+  if (network.hasPrinted()) end(network.pid);
+  network.socket.destroy();
+}
+
+function stopped(network: Source): false {
+  network.stop();
+  return false;
+}
+
+function end(pid: number): void {
+  try {
+    process.kill(pid);
+  } catch {
+    // It has ended by itself.
+  }
+}
