@@ -1,6 +1,8 @@
 // Owns how the service rests: one pass that leaves nothing to do, and then no Node process until the next event.
 import type { Socket } from 'node:net';
+import { messageOf } from '@qubes-qos/core/errors';
 import { VM_CONFIG_PATH_PREFIX } from '@qubes-qos/core/vm-config';
+import { log } from '@qubes-qos/host/journal';
 import { startNetworkSource } from '@qubes-qos/host/links';
 import { notifyHandover } from '@qubes-qos/host/notify';
 import { startWithSockets, type Source } from '@qubes-qos/host/process';
@@ -37,23 +39,28 @@ exec "$@"
  */
 export async function rest(agent: Agent, slowPassMs: number): Promise<boolean> {
   const network = await startNetworkSource();
-  let db: QubesDbConnection | undefined;
+  const db = await QubesDbConnection.open().catch(() => undefined);
   try {
-    db = await QubesDbConnection.open();
-    await db.watch(VM_CONFIG_PATH_PREFIX);
-    db.takeEvents();
-    agent.takeDom0(await readDom0(db));
-    const { again, isChanged } = await agent.pass();
-    const socket = again || isChanged || network.hasPrinted() ? undefined : db.release();
-    if (socket === undefined) return stopped(network);
-    await handOver(agent, socket, network, slowPassMs);
-    return true;
-  } catch {
-    // The loop that follows says what is wrong, and knows when it is over.
-    return stopped(network);
+    const socket = db && (await settle(agent, db, network));
+    if (socket) await handOver(agent, socket, network, slowPassMs);
+    else network.stop();
+    return socket !== undefined;
+  } catch (error) {
+    log('warning', `cannot rest, and stay a while: ${messageOf(error)}`);
+    network.stop();
+    return false;
   } finally {
     db?.close();
   }
+}
+
+/** The socket of QubesDB, when the pass left nothing to do and nothing has happened since. */
+async function settle(agent: Agent, db: QubesDbConnection, network: Source): Promise<Socket | undefined> {
+  await db.watch(VM_CONFIG_PATH_PREFIX);
+  db.takeEvents();
+  agent.takeDom0(await readDom0(db));
+  const { again, isChanged } = await agent.pass();
+  return again || isChanged || network.hasPrinted() ? undefined : db.release();
 }
 
 async function handOver(agent: Agent, db: Socket, network: Source, slowPassMs: number): Promise<void> {
@@ -79,11 +86,6 @@ async function handOver(agent: Agent, db: Socket, network: Source, slowPassMs: n
   // What it printed meanwhile was read here and not by the waiter. Its end is an event, too.
   if (network.hasPrinted()) end(network.pid);
   network.socket.destroy();
-}
-
-function stopped(network: Source): false {
-  network.stop();
-  return false;
 }
 
 function end(pid: number): void {

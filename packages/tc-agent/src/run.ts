@@ -21,15 +21,16 @@ const QUIET_MS = 2_000;
 /** Keeps every interface what it should be until the signal comes; under systemd, until another process waits instead. */
 export async function runAgent(signal: AbortSignal): Promise<void> {
   const agent = await Agent.start(readKept());
-  while (!signal.aborted) {
+  // What cannot rest, because each pass finds something or the waiter does not start, tries it less and less often.
+  for (let quietMs = QUIET_MS; !signal.aborted; quietMs = Math.min(quietMs * 2, SLOW_PASS_MS)) {
     if (isNotifyService() && (await rest(agent, SLOW_PASS_MS))) return;
-    await stay(agent, signal);
+    await stay(agent, quietMs, signal);
   }
 }
 
 /** Follows everything until the signal comes, or under systemd until nothing has happened for a while. */
-async function stay(agent: Agent, signal: AbortSignal): Promise<void> {
-  const quiet = new Quiet();
+async function stay(agent: Agent, quietMs: number, signal: AbortSignal): Promise<void> {
+  const quiet = new Quiet(quietMs);
   const over = AbortSignal.any([signal, quiet.signal]);
   const pass = async (): Promise<boolean> => {
     quiet.disturb();
@@ -47,14 +48,19 @@ async function stay(agent: Agent, signal: AbortSignal): Promise<void> {
 class Quiet {
   readonly #over = new AbortController();
   readonly signal = this.#over.signal;
+  readonly #afterMs: number;
   #timer: NodeJS.Timeout | undefined;
   isPossible = false;
+
+  constructor(afterMs: number) {
+    this.#afterMs = afterMs;
+  }
 
   begin(): void {
     this.disturb();
     this.#timer = setTimeout(() => {
       if (this.isPossible) this.#over.abort();
-    }, QUIET_MS);
+    }, this.#afterMs);
   }
 
   disturb(): void {
