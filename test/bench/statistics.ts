@@ -1,4 +1,5 @@
 // Owns the statistics of the bench. Pure.
+import { quantile, reordered } from '../lab/guest/statistics.js';
 import type { Figure, Spread, StreamFigures, StreamPhase } from './figures.js';
 
 /** Where the distribution of a stream is kept: dense at the top, where designs differ. */
@@ -6,15 +7,11 @@ export const QUANTILES: readonly number[] = [
   0, 0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.85, 0.9, 0.925, 0.95, 0.97, 0.98, 0.99, 0.995, 1,
 ];
 
-/** The smallest value that at least this share of all is not above; null of nothing. */
-export function quantile<T extends Figure>(sorted: readonly T[], share: number): T | null {
-  return sorted[Math.max(0, Math.ceil(sorted.length * share) - 1)] ?? null;
-}
-
 /** Median, lowest and highest. Null counts as the highest: nothing arrived at all. */
 export function spreadOf(values: readonly Figure[]): Spread {
   const sorted = [...values].sort((a, b) => (a ?? Infinity) - (b ?? Infinity) || 0);
-  return { median: quantile(sorted, 0.5), low: quantile(sorted, 0), high: quantile(sorted, 1) };
+  const at = (share: number): Figure => quantile(sorted, share) ?? null;
+  return { median: at(0.5), low: at(0), high: at(1) };
 }
 
 /** One packet that arrived, in order of arrival. */
@@ -42,24 +39,18 @@ export function streamFigures(
         sent,
       ),
     ),
-    quantiles: QUANTILES.map((share) => quantile(all, share)),
+    quantiles: QUANTILES.map((share) => quantile(all, share) ?? null),
   };
 }
 
 function phaseFigures(arrivals: readonly Arrival[], sent: number): StreamPhase {
   const delays = sortedDelays(arrivals);
-  let last = -1;
-  let reordered = 0;
-  for (const { number } of arrivals) {
-    if (number < last) reordered += 1;
-    last = Math.max(last, number);
-  }
   return {
-    p50: quantile(delays, 0.5),
-    p99: quantile(delays, 0.99),
-    max: quantile(delays, 1),
+    p50: quantile(delays, 0.5) ?? null,
+    p99: quantile(delays, 0.99) ?? null,
+    max: quantile(delays, 1) ?? null,
     loss: (sent - arrivals.length) / sent,
-    reordered,
+    reordered: reordered(arrivals.map(({ number }) => number)),
   };
 }
 

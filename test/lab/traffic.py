@@ -170,4 +170,5 @@ def wait_until(due):
         time.sleep(left / 1e9)
 
 
-main()
+if __name__ == "__main__":
+    main()

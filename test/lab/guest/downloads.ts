@@ -1,8 +1,8 @@
 // Owns downloads as a measurement: what clients get, and how long a packet and its answer take meanwhile.
 import { enter, inQube, startInQube } from './namespaces.js';
-import { quantile } from './measure.js';
 import { SERVER } from './qubes.js';
 import { start, type Background } from './run.js';
+import { spreadOfDelays } from './statistics.js';
 import type { Family } from './traffic.js';
 
 const PORT = 7200;
@@ -62,14 +62,10 @@ export async function measureDownloads(
     'work',
     ...['ping', '-i', '0.02', '-W', '1', '-c', String(count), SERVER[family]],
   );
-  const times = [...printed.matchAll(/time=([\d.]+) ms/g)]
-    .map(([, text]) => Number(text))
-    .sort((a, b) => a - b);
+  const times = [...printed.matchAll(/time=([\d.]+) ms/g)].map(([, text]) => Number(text));
   return {
     mbit: Object.fromEntries(await Promise.all(pulls)),
-    p50: quantile(times, 0.5),
-    p99: quantile(times, 0.99),
-    max: quantile(times, 1),
+    ...spreadOfDelays(times),
     lost: count - times.length,
   };
 }

@@ -3,6 +3,7 @@ import { CLASSES } from '@qubes-qos/core/classes';
 import { readBandCounters } from '@qubes-qos/core/tc/counters';
 import { inQube } from './namespaces.js';
 import { NIC, SERVER } from './qubes.js';
+import { spreadOfDelays } from './statistics.js';
 import { runTraffic, type TrafficOptions } from './traffic.js';
 
 /** One measurement. Latencies are milliseconds above the 10 ms of the provider. */
@@ -37,11 +38,8 @@ export async function measure(options: TrafficOptions, line = CARD): Promise<Row
   const before = await counters(line);
   const { sent, probes, goodputMbit } = await runTraffic(options);
   const after = await counters(line);
-  const sorted = probes.map((probe) => probe.addedMs).sort((a, b) => a - b);
   return {
-    p50: quantile(sorted, 0.5),
-    p99: quantile(sorted, 0.99),
-    max: quantile(sorted, 1),
+    ...spreadOfDelays(probes.map((probe) => probe.addedMs)),
     loss: 1 - probes.length / sent,
     ...goodputMbit,
     bands: after.bands.map((bytes, index) => bytes - (before.bands[index] ?? 0)),
@@ -50,25 +48,28 @@ export async function measure(options: TrafficOptions, line = CARD): Promise<Row
   };
 }
 
-/** The smallest value that at least this share of all is not above; NaN of nothing. */
-export function quantile(sorted: readonly number[], share: number): number {
-  return sorted[Math.max(0, Math.ceil(sorted.length * share) - 1)] ?? NaN;
+/** Packets that the forward hook of a NetVM saw, of those that its vifs received: few as long as flows are offloaded. */
+export interface Forwarded {
+  readonly forwardHook: number;
+  readonly received: number;
 }
 
 /** Counters of the line and of sys-firewall. */
-export interface Counters {
+export interface Counters extends Forwarded {
   readonly bands: readonly number[];
-  readonly forwardHook: number;
-  readonly received: number;
 }
 
 /** What the counters stand at. */
 export async function counters(line = CARD): Promise<Counters> {
   return {
     bands: await bandBytes(line.qube, line.device),
-    forwardHook: await forwardHook('sys-firewall'),
-    received: await received('sys-firewall'),
+    ...(await forwarded('sys-firewall')),
   };
+}
+
+/** What both counters of a NetVM stand at. */
+export async function forwarded(qube: string): Promise<Forwarded> {
+  return { forwardHook: await forwardHook(qube), received: await received(qube) };
 }
 
 /** Bytes sent by each of the five bands of a device's tree, best first; empty while there is no tree. */

@@ -22,6 +22,21 @@ export const QUBES: readonly LabQube[] = [
   qube('untrusted', 5, 13, 'sys-firewall'),
 ];
 
+/** With one ProxyVM more, which the clients are connected to. */
+export const LONG_CHAIN: readonly LabQube[] = [
+  ...QUBES.slice(0, 2),
+  qube('sys-proxy', 6, 7, 'sys-firewall', true),
+  ...QUBES.slice(2).map((client) => ({ ...client, netvm: 'sys-proxy' })),
+];
+
+/** Those of this guest: it has one lab. */
+let present = QUBES;
+
+/** Makes a lab one of other qubes; before anything asks for them. */
+export function choosePresent(qubes: readonly LabQube[]): void {
+  present = qubes;
+}
+
 /** The network card of sys-net: interface group 0. */
 export const NIC = 'ens6';
 
@@ -34,14 +49,21 @@ export const SERVER = { ip: '203.0.113.10', ip6: '2001:db8:ff::10' } as const;
 /** The UDP port of the server that takes everything and answers nothing. */
 export const SWALLOW_PORT = 9001;
 
-/** Every namespace of the lab. */
-export const NAMESPACES: readonly string[] = ['dom0', ...QUBES.map((entry) => entry.name), ...OUTSIDE];
+/** Every namespace of a lab of these qubes. */
+export function namespacesOf(qubes: readonly LabQube[]): string[] {
+  return ['dom0', ...qubes.map((entry) => entry.name), ...OUTSIDE];
+}
+
+/** Every namespace of the usual lab. */
+export const NAMESPACES: readonly string[] = namespacesOf(QUBES);
 
 /** A qube of the lab by name. */
 export function labQube(name: string): LabQube {
-  const found = QUBES.find((entry) => entry.name === name);
+  const found = present.find((entry) => entry.name === name);
   if (found === undefined) {
-    throw new Error(`the lab has no qube ${name}: expected ${QUBES.map((entry) => entry.name).join(', ')}.`);
+    throw new Error(
+      `the lab has no qube ${name}: expected ${present.map((entry) => entry.name).join(', ')}.`,
+    );
   }
   return found;
 }

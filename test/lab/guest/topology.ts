@@ -5,7 +5,7 @@ import { Qubesd } from '../../sim/qubesd.js';
 import { HOME_LINE, makeLine, type Line } from './line.js';
 import { makeNamespaces, runOf } from './namespaces.js';
 import { setUpNetvm } from './netvm.js';
-import { NAMESPACES, QUBES, labQube, type LabQube } from './qubes.js';
+import { QUBES, choosePresent, labQube, namespacesOf, type LabQube } from './qubes.js';
 import { startClient } from './vif.js';
 
 /** The running lab. */
@@ -20,21 +20,22 @@ export interface Lab {
  * Makes the lab: call it once in a guest. All qubes run; no program of the suite does.
  * In each qube QubesDB is at /run/qubes/qubesdb.sock, in dom0 qubesd at /var/run/qubesd.sock.
  */
-export async function startLab(line: Line = HOME_LINE): Promise<Lab> {
-  await makeNamespaces(NAMESPACES);
-  const lab = await startSimulators();
+export async function startLab(line: Line = HOME_LINE, qubes: readonly LabQube[] = QUBES): Promise<Lab> {
+  choosePresent(qubes);
+  await makeNamespaces(namespacesOf(qubes));
+  const lab = await startSimulators(qubes);
   await makeLine(line);
-  for (const qube of QUBES) {
+  for (const qube of qubes) {
     if (qube.providesNetwork) await setUpNetvm(qube.name);
     if (qube.netvm !== undefined) await startClient(qube.name);
   }
   return lab;
 }
 
-async function startSimulators(): Promise<Lab> {
-  const machine = new MachineModel({ qubes: QUBES.map(describe) });
+async function startSimulators(qubes: readonly LabQube[]): Promise<Lab> {
+  const machine = new MachineModel({ qubes: qubes.map(describe) });
   const databases = new Map<string, QubesDb>();
-  for (const { name } of QUBES) {
+  for (const { name } of qubes) {
     const database = await QubesDb.listen(`${runOf(name)}/qubes`);
     databases.set(name, database);
     machine.attachQubesdb(name, database);

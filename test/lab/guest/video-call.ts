@@ -1,8 +1,8 @@
 // Owns the traffic of a video call: voice and video from `work`, which is EF, with an upload of its own and a flood from
 // another EF qube on demand, against uploads that fill the line; and what arrives of each.
 import { inQube, inQubeWith } from './namespaces.js';
-import { quantile } from './measure.js';
 import { SERVER } from './qubes.js';
+import { reordered, spreadOfDelays } from './statistics.js';
 import { python, WARM_UP_MS, type Family } from './traffic.js';
 
 export interface CallOptions {
@@ -154,19 +154,10 @@ function streamRow(
   latencies: readonly (readonly [number: number, latency: number])[],
   sent: number,
 ): StreamRow {
-  const sorted = latencies.map(([, latency]) => (latency - PROVIDER_NS) / 1e6).sort((a, b) => a - b);
-  let last = -1;
-  let reordered = 0;
-  for (const [number] of latencies) {
-    if (number < last) reordered += 1;
-    last = Math.max(last, number);
-  }
   return {
-    p50: quantile(sorted, 0.5),
-    p99: quantile(sorted, 0.99),
-    max: quantile(sorted, 1),
+    ...spreadOfDelays(latencies.map(([, latency]) => (latency - PROVIDER_NS) / 1e6)),
     sent,
     lost: sent - latencies.length,
-    reordered,
+    reordered: reordered(latencies.map(([number]) => number)),
   };
 }
