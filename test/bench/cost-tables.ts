@@ -72,9 +72,9 @@ function reconcileSection(rows: readonly BenchRow[]): string {
   const body = found.map(({ vifs, pass, processes, ms }) => [
     ...[pass, `${vifs}`, processes.toFixed(1), ms.toFixed(0), (ms / vifs).toFixed(1)],
   ]);
-  return `### reconcile: one pass of the resident agent
+  return `### reconcile: one pass of the agent
 
-Milliseconds of a processor of 500 MIPS, the programs that the agent starts included; means of four passes.
+The unit under systemd. Milliseconds of a processor of 500 MIPS, the programs that the agent starts included; means of four passes.
 
 ${markdownTable(['pass', 'vifs', 'processes', 'ms', 'ms a vif'], body)}`;
 }
@@ -83,11 +83,21 @@ function residentSection(rows: readonly BenchRow[]): string {
   const [found] = rowsOfKind(rows, 'resident');
   if (!found) return '';
   const body = found.privateDirty.map(({ passes, bytes }) => [`${passes}`, (bytes / 1e6).toFixed(1)]);
+  const outlives =
+    found.lasting.length > 0
+      ? `${names(found.lasting)} lives on through them.`
+      : 'None of them outlives a pass, so that no more can gather in more passes.';
   return `### resident: what stays
 
+All processes of the unit, at rest; at the end ${names(found.processes)}. ${outlives}
+
 ${markdownTable(['passes so far', 'private dirty MB (anonymous)'], body)}
-In ${found.quietSeconds} quiet seconds any thread of it woke in ${found.wakingAt.length} of them (${found.wakingAt.join(', ')}), ${found.wakeUps} times in all, for ${found.passes.toFixed(0)} slow passes.
+In ${found.quietSeconds} quiet seconds any thread of them woke in ${found.wakingAt.length} of them (${found.wakingAt.join(', ')}), ${found.wakeUps} times in all, for ${found.passes.toFixed(0)} slow passes.
 `;
+}
+
+function names(list: readonly string[]): string {
+  return list.map((name) => `\`${name}\``).join(', ') || 'none';
 }
 
 function startSection(rows: readonly BenchRow[]): string {

@@ -45,14 +45,20 @@ export interface SceneRow {
   readonly isOurs: boolean;
   readonly streams: readonly StreamFigures[];
   readonly loads: readonly LoadFigures[];
-  /** Share of the line that was used while the loads ran, frames as they are on the wire; null without loads. */
+  /**
+   * Share of the line that was used while the loads ran, frames as they are on the wire; null without loads. Of the direction
+   * of the scene; where it has both, that is up, and `usedDown` is the other.
+   */
   readonly used: Figure;
+  readonly usedDown?: Figure;
+  /** Packets that came through the forward hook of sys-firewall meanwhile, of those that its vifs received; downloads only. */
+  readonly forwarded?: { readonly forwardHook: number; readonly received: number };
 }
 
-/** A scene that this version of the suite has nothing to show in, and why. */
-export interface AbsentRow {
-  readonly kind: 'absent';
-  readonly scene: string;
+/** What could not be measured: a whole part, or one design in one scene; and why. */
+export interface FailedRow {
+  readonly kind: 'failed';
+  readonly what: string;
   readonly why: string;
 }
 
@@ -80,22 +86,25 @@ export interface ReapplyRow {
   readonly tcpMbit: number;
 }
 
-/** What a pass of the resident agent costs. */
+/** What a pass of the agent's unit costs. */
 export interface ReconcileRow {
   readonly kind: 'reconcile';
   readonly vifs: number;
   readonly pass: string;
-  /** Programs that it started. */
+  /** Programs that it started, itself included where it was started for the pass. */
   readonly processes: number;
   /** Milliseconds of the guest's processor, the programs included. */
   readonly ms: number;
 }
 
-/** What the resident agent holds and how often it wakes. */
+/** What the processes of the agent's unit hold together, at rest, and how often they wake. */
 export interface ResidentRow {
   readonly kind: 'resident';
-  /** Bytes private to it and written to: after the start, and after so many passes. */
+  /** Bytes private to them and written to: after the start, and after so many passes. */
   readonly privateDirty: readonly { readonly passes: number; readonly bytes: number }[];
+  /** Names of the processes at the end, and of those that have lived through a pass. */
+  readonly processes: readonly string[];
+  readonly lasting: readonly string[];
   /** Of a quiet time: its length, the seconds of it in which any thread woke, and the wake-ups in all. */
   readonly quietSeconds: number;
   readonly wakingAt: readonly number[];
@@ -113,18 +122,22 @@ export interface StartRow {
 }
 
 /** A line that a guest records. */
-export type BenchRow = SceneRow | AbsentRow | VifRow | ReapplyRow | ReconcileRow | ResidentRow | StartRow;
+export type BenchRow = SceneRow | FailedRow | VifRow | ReapplyRow | ReconcileRow | ResidentRow | StartRow;
 
 /** One part as it was measured. */
 export interface PartFigures {
   /** The last commit that had changed the programs. */
   readonly commit: string;
   readonly rows: readonly BenchRow[];
+  /** Of the wall clock, from boot to end. */
+  readonly seconds?: number;
 }
 
 /** docs/bench.json. */
 export interface Bench {
   readonly version: 1;
+  /** Wall clock of the run that measured all parts, and how many processors it had. */
+  readonly run?: { readonly seconds: number; readonly processors: number };
   /** By the name of the part, in the order of the page. */
   readonly parts: Readonly<Record<string, PartFigures>>;
 }

@@ -1,5 +1,6 @@
 // The command of the bench: runs all parts and writes docs/bench*, or runs one part and prints it.
 import { mkdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { availableParallelism } from 'node:os';
 import { dirname } from 'node:path';
 import { parseArgs } from 'node:util';
 import { command } from '../lab/host/command.js';
@@ -10,7 +11,7 @@ import type { Bench, BenchRow, PartFigures } from './figures.js';
 import { measurePart } from './guests.js';
 import { pageFiles } from './page.js';
 import { BY_LENGTH, PARTS } from './parts.js';
-import { sceneSections, spreadText } from './scene-tables.js';
+import { failures, sceneSections, spreadText } from './scene-tables.js';
 
 const USAGE = `usage: npm run bench                     measure everything; writes docs/bench.md, docs/bench.json, docs/bench/*.svg
        npm run bench -- --only PART      measure one part and print it
@@ -37,7 +38,7 @@ async function main(): Promise<number> {
   }
   if (values.only !== undefined) return printPart(values.only);
   if (values.render === true) return write(await published());
-  if (values.update === undefined) return measure(BY_LENGTH, { version: 1, parts: {} });
+  if (values.update === undefined) return measureAll();
   values.update.forEach(assertPart);
   return measure(values.update, await published());
 }
@@ -45,14 +46,27 @@ async function main(): Promise<number> {
 async function printPart(part: string): Promise<number> {
   assertPart(part);
   const rows = await measurePart(part, say(part));
-  console.log([sceneSections(rows), costSections(rows)].filter((text) => text !== '').join('\n'));
-  return 0;
+  const failed = failures(rows);
+  console.log(
+    [sceneSections(rows), costSections(rows), failed && `Failed:\n\n${failed}`]
+      .filter((text) => text !== '')
+      .join('\n'),
+  );
+  return failed === '' ? 0 : 1;
 }
 
 function assertPart(part: string): void {
   if (part in PARTS) return;
   const expected = Object.keys(PARTS).join(', ');
   throw new LabError(`the bench has no part ${JSON.stringify(part)}: expected ${expected}.`);
+}
+
+/** Measures all parts, and how long that takes. */
+async function measureAll(): Promise<number> {
+  const start = performance.now();
+  await measure(BY_LENGTH, { version: 1, parts: {} });
+  const bench = await published();
+  return write({ ...bench, run: { seconds: secondsSince(start), processors: availableParallelism() } });
 }
 
 /** Measures parts, some at a time, in the order given; after each the page is written, so that a run cut short keeps what it has. */
@@ -64,12 +78,18 @@ async function measure(names: readonly string[], before: Bench): Promise<number>
   let written = Promise.resolve(0);
   const work = async () => {
     for (let part = waiting.shift(); part !== undefined; part = waiting.shift()) {
-      parts[part] = { commit, rows: await measurePart(part, say(part)) };
-      written = written.then(() => write({ ...before, parts }));
+      const start = performance.now();
+      const rows = await measurePart(part, say(part));
+      parts[part] = { commit, seconds: secondsSince(start), rows };
+      written = written.then(() => write({ ...before, parts: { ...parts } }));
     }
   };
   await Promise.all(Array.from({ length: AT_A_TIME }, work));
   return written;
+}
+
+function secondsSince(start: number): number {
+  return Math.round((performance.now() - start) / 1000);
 }
 
 async function published(): Promise<Bench> {
@@ -86,10 +106,10 @@ async function write(bench: Bench): Promise<number> {
     await writeFile(file, text);
   }
   console.log(`docs/bench.md: ${order.join(', ')}`);
-  return 0;
+  return Object.values(parts).some(({ rows }) => failures(rows) !== '') ? 1 : 0;
 }
 
-/** Tells of each row when it is there: the whole takes a quarter of an hour and more. */
+/** Tells of each row when it is there: the whole takes half an hour. */
 function say(part: string): (row: BenchRow) => void {
   return (row) => void process.stderr.write(`${part}: ${told(row)}\n`);
 }

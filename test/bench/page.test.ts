@@ -8,7 +8,8 @@ import { pageFiles } from './page.js';
 import { BY_LENGTH, PARTS } from './parts.js';
 import { plots } from './plots.js';
 import { RECORDED } from './recorded.js';
-import { SCENES, floorMs } from './scenes.js';
+import { floorMs } from './scene-facts.js';
+import { SCENES } from './scenes.js';
 import { sceneSections, summaryTable } from './scene-tables.js';
 import { verdicts } from './targets.js';
 
@@ -38,7 +39,6 @@ test('a scene shows median and spread of each design, the floor last', () => {
   ]);
   expect(line(text, 'no QoS')).toContain('21.0 (19.7–24.3) %');
   expect(line(text, 'floor (computed)')).toContain('1.49');
-  expect(text).toContain('Not measured: this version does not shape downloads.');
 });
 
 test('the summary sets designs side by side, loss beside the delay of those that arrived', () => {
@@ -86,6 +86,15 @@ test('the page names the commit of each part where they differ', () => {
     pageFiles({ version: 1, parts: { 'mix-10': of(one), vif: of(other) } })['bench.md'];
   expect(page('aaa', 'aaa')).toContain('with the programs of commit aaa: this page');
   expect(page('aaa', 'bbb')).toContain('commit aaa (mix-10) and the programs of commit bbb (vif)');
+});
+
+test('what failed is told on the page, beside all that did not; how long a run took, where it was one', () => {
+  const parts = { 'mix-10': { commit: 'aaa', rows: RECORDED, seconds: 400 } };
+  const page = pageFiles({ version: 1, parts, run: { seconds: 1700, processors: 2 } })['bench.md']!;
+  expect(page).toContain('**Could not be measured:**\n\n- download-50, no QoS: ConnectionRefusedError\n');
+  expect(page).toContain('took 28 minutes with 2 processors');
+  expect(page).toContain('the longest part was mix-10 with 7.');
+  expect(line(page, '**htb+ets+cake**')).toBeDefined();
 });
 
 test('every part is run once', () => {

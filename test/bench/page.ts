@@ -2,7 +2,7 @@
 import { costSections } from './cost-tables.js';
 import type { Bench, BenchRow } from './figures.js';
 import { plots } from './plots.js';
-import { FLOOR, sceneSections, summaryTable } from './scene-tables.js';
+import { FLOOR, failures, sceneSections, summaryTable } from './scene-tables.js';
 import { targetTable } from './targets.js';
 
 /** The files below docs/ that these figures make, by path. */
@@ -20,12 +20,22 @@ function rowsOfAll({ parts }: Bench): BenchRow[] {
 }
 
 /** One line for each row, so that a change of one figure is a change of one line. Four decimals: tenths of a microsecond. */
-function jsonText({ version, parts }: Bench): string {
-  const texts = Object.entries(parts).map(([name, { commit, rows }]) => {
+function jsonText({ version, run, parts }: Bench): string {
+  const texts = Object.entries(parts).map(([name, { commit, seconds, rows }]) => {
     const lines = rows.map((row) => `        ${JSON.stringify(row, rounded)}`).join(',\n');
-    return `    ${JSON.stringify(name)}: {\n      "commit": ${JSON.stringify(commit)},\n      "rows": [\n${lines}\n      ]\n    }`;
+    const took = seconds === undefined ? '' : `      "seconds": ${seconds},\n`;
+    return `    ${JSON.stringify(name)}: {\n      "commit": ${JSON.stringify(commit)},\n${took}      "rows": [\n${lines}\n      ]\n    }`;
   });
-  return `{\n  "version": ${version},\n  "parts": {\n${texts.join(',\n')}\n  }\n}\n`;
+  const took = run ? `  "run": ${JSON.stringify(run)},\n` : '';
+  return `{\n  "version": ${version},\n${took}  "parts": {\n${texts.join(',\n')}\n  }\n}\n`;
+}
+
+/** How long it took; empty when the page was put together from several runs. */
+function tookText({ run, parts }: Bench): string {
+  if (!run) return '';
+  const [longest] = Object.entries(parts).sort(([, a], [, b]) => (b.seconds ?? 0) - (a.seconds ?? 0));
+  const minutes = (seconds = 0) => (seconds / 60).toFixed(0);
+  return `\nAll of it took ${minutes(run.seconds)} minutes with ${run.processors} processors, two guests at a time; the longest part was ${longest![0]} with ${minutes(longest![1].seconds)}.`;
 }
 
 /** `c396866`, or which parts were measured with which. */
@@ -57,8 +67,8 @@ function page(bench: Bench, images: readonly string[]): string {
   return `# Bench
 
 Made by \`npm run bench\` with ${commitText(bench)}: this page, [bench.json](bench.json) with every figure, and the plots.
-\`npm run bench -- --list\` names the parts, \`-- --only PART\` runs one and prints it, \`-- --update PART\` puts it into this page.
-
+\`npm run bench -- --list\` names the parts, \`-- --only PART\` runs one and prints it, \`-- --update PART\` puts it into this page.${tookText(bench)}
+${failureSection(rows)}
 Everything runs in the lab ([test/lab/README.md](../test/lab/README.md)): Debian 13, kernel 6.12, real packets through work, sys-firewall
 and sys-net, time counted in instructions, so that the figures do not depend on the machine. One guest measures all designs of a
 scene, one after another, each on a fresh tree.
@@ -70,8 +80,14 @@ scene, one after another, each on a fresh tree.
 - Rates are Mbit/s of payload. "Line used" is what the modem sent against its rate, as frames on the wire.
 - \`idle line\` is the scene without its loads. \`${FLOOR}\` is that and one full frame at 95 % of the line, which somebody else has
   just begun to send: the delay of the unluckiest packet, which no order of packets makes shorter. A p99 may be just below.
-- mixed load (mix, firewall, wireguard): voice from work as EF, 50 packets a second; personal (cs0) and untrusted (cs1) each 2 TCP
-  connections and UDP at 60 % of the line. Configured shares: cs5 4, cs0 3, cs2 2, cs1 1.
+- mixed load (mix, firewall, hops, wireguard): voice from work as EF, 50 packets a second; personal (cs0) and untrusted (cs1) each 2
+  TCP connections and UDP at 60 % of the line. Configured shares: cs5 4, cs0 3, cs2 2, cs1 1. On the line of 1 Mbit/s a phase is
+  twelve seconds, so that there are some hundred packets to share.
+- The processor is one of 500 MIPS, which also sends and receives. In the scenes with WireGuard it encrypts and decrypts too; the
+  kernel's threads that do so go before all others, as if they had a processor of their own (elsewhere what waits for them leaves in
+  bursts). Where everything happens at once it is nearly full: those delays are an upper bound.
+- \`refused\` and \`everything\`: dom0 has classes enforced at the first hop. There \`no QoS\` is without that and without limits.
+- "Through the forward hook" are the packets that sys-firewall did not forward by its flowtable, of those that came in from its clients.
 - \`original\` is the scheme of Atrate's qubes-qos: five bands, no shaper. All that shape are at 95 % of the line. \`no QoS\`, \`original\`, \`HTB + prio\` and \`cake\` are typed by hand; those of ours, in bold, are
   put in place by \`qubes-qos-tc\`; the first of them is the default, the others are for kernels that lack something.
 
@@ -102,6 +118,11 @@ ${images
   .map(image)
   .join('\n')}
 `;
+}
+
+function failureSection(rows: readonly BenchRow[]): string {
+  const failed = failures(rows);
+  return failed === '' ? '' : `\n**Could not be measured:**\n\n${failed}`;
 }
 
 function image(name: string): string {

@@ -15,6 +15,6 @@ export const PARTS: Readonly<Record<string, string>> = {
 
 /** The parts in the order in which they are started: the longest first, so that two at a time end together. */
 export const BY_LENGTH: readonly string[] = [
-  ...['mix-10', 'call', 'resident', 'firewall', 'flood', 'wireguard'],
+  ...['mix-10', 'call', 'resident', 'everything', 'firewall', 'wireguard', 'mix-1', 'flood'],
   ...Object.keys(PARTS),
 ].filter((name, index, all) => all.indexOf(name) === index);

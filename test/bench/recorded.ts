@@ -49,7 +49,7 @@ export const RECORDED: readonly BenchRow[] = [
       [2.26, 2.26, 2.27],
     ],
   ),
-  { kind: 'absent', scene: 'download-50', why: 'this version does not shape downloads' },
+  { kind: 'failed', what: 'download-50, no QoS', why: 'ConnectionRefusedError' },
   {
     kind: 'vif',
     qdisc: 'noqueue (no qdisc at all)',
@@ -85,6 +85,8 @@ export const RECORDED: readonly BenchRow[] = [
       wakingAt: [20, 21, 80, 82, 140, 200, 260],
       wakeUps: 90,
       passes: 5,
+      processes: ['node'],
+      lasting: ['node'],
     },
     privateDirty: [
       { passes: 0, bytes: 6_900_000 },

@@ -1,7 +1,8 @@
 // Owns the tables of the scenes. Pure: rows of figures -> Markdown.
-import type { AbsentRow, BenchRow, Figure, SceneRow, StreamPhase } from './figures.js';
+import type { BenchRow, Figure, SceneRow, StreamPhase } from './figures.js';
 import { markdownTable } from './markdown.js';
-import { IDLE, SCENES, floorMs, type Scene } from './scenes.js';
+import { floorMs, isRoundTrip } from './scene-facts.js';
+import { IDLE, SCENES, type Scene } from './scenes.js';
 import { spreadOf } from './statistics.js';
 
 /** The one row that no design can beat. */
@@ -12,6 +13,11 @@ const ALL_SCENES = Object.values(SCENES).flat();
 /** The rows of a scene, the idle line first. */
 export function rowsOf(rows: readonly BenchRow[], scene: string): SceneRow[] {
   return rows.filter((row) => row.kind === 'scene').filter((row) => row.scene === scene);
+}
+
+/** The row of our default scheduler, which is the first of ours. */
+export function ourRow(rows: readonly BenchRow[], scene: string): SceneRow | undefined {
+  return rowsOf(rows, scene).find(({ isOurs }) => isOurs);
 }
 
 /** A figure of a stream over its phases: `1.45 (1.45-1.46)`, or only the first part where all are equal. */
@@ -58,7 +64,8 @@ export function sceneTable(rows: readonly BenchRow[], scene: Scene): string {
       ...(streams.length > 1 ? ['out of order'] : []),
     ]),
     ...scene.loads.map((load) => `${load.name} (${load.class})`),
-    'line used',
+    ...(scene.direction === 'both' ? ['up used', 'down used'] : ['line used']),
+    ...(isRoundTrip(scene) ? ['through the forward hook'] : []),
   ];
   const body = found.map((row) => [
     row.isOurs ? `**${row.design}**` : row.design,
@@ -67,7 +74,7 @@ export function sceneTable(rows: readonly BenchRow[], scene: Scene): string {
       const load = row.loads[index];
       return load ? spreadText(load.mbit, 2) : '';
     }),
-    row.used === null ? '' : percent(row.used),
+    ...lineCells(row, scene),
   ]);
   const floors = streams.flatMap((_, index) => {
     const cells = ['', '', floorOf(rows, scene, index)?.toFixed(2) ?? '', ''];
@@ -75,6 +82,16 @@ export function sceneTable(rows: readonly BenchRow[], scene: Scene): string {
   });
   const floorRow = [FLOOR, ...floors];
   return markdownTable(head, [...body, floorRow]);
+}
+
+function lineCells({ used, usedDown = null, forwarded }: SceneRow, scene: Scene): string[] {
+  const share = (figure: Figure): string => (figure === null ? '' : percent(figure));
+  const hook = forwarded ? `${forwarded.forwardHook} of ${forwarded.received}` : '';
+  return [
+    share(used),
+    ...(scene.direction === 'both' ? [share(usedDown)] : []),
+    ...(isRoundTrip(scene) ? [hook] : []),
+  ];
 }
 
 function streamCells(phases: readonly StreamPhase[], withOrder: boolean): string[] {
@@ -114,14 +131,19 @@ export function floorOf(rows: readonly BenchRow[], scene: Scene, stream = 0): nu
   return p50 === undefined || p50 === null ? undefined : floorMs(scene, p50);
 }
 
-/** The tables of all scenes that were measured, and a sentence for each that could not be. */
+/** The tables of all scenes that were measured. */
 export function sceneSections(rows: readonly BenchRow[]): string {
-  return ALL_SCENES.flatMap((scene) => {
-    const absent = rows.find((row): row is AbsentRow => row.kind === 'absent' && row.scene === scene.name);
-    if (absent) return [`### ${scene.name}: ${scene.title}\n\nNot measured: ${absent.why}.\n`];
-    if (rowsOf(rows, scene.name).length === 0) return [];
-    return [`### ${scene.name}: ${scene.title}\n\n${sceneTable(rows, scene)}`];
-  }).join('\n');
+  return ALL_SCENES.filter((scene) => rowsOf(rows, scene.name).length > 0)
+    .map((scene) => `### ${scene.name}: ${scene.title}\n\n${sceneTable(rows, scene)}`)
+    .join('\n');
+}
+
+/** A sentence for each row and part that could not be measured; empty when all could. */
+export function failures(rows: readonly BenchRow[]): string {
+  return rows
+    .filter((row) => row.kind === 'failed')
+    .map(({ what, why }) => `- ${what}: ${why}\n`)
+    .join('');
 }
 
 /** A share as percent with one digit. */

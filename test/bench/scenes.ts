@@ -1,6 +1,5 @@
 // Owns the scenes: which line, where it is shaped, who sends what. Data only, read by the guest and by the page.
-import { classOf, type ClassName } from '@qubes-qos/core/classes';
-import type { Line } from '../lab/guest/line.js';
+import type { ClassName } from '@qubes-qos/core/classes';
 import type { Family } from '../lab/guest/traffic.js';
 
 /** Where the shaper stands: at the card, one hop before it, or on the tunnel of a VPN qube (sys-firewall is one then). */
@@ -25,6 +24,8 @@ export interface Load {
   readonly tcp: number;
   /** UDP in frames of full length: bits a second in all, over so many flows. */
   readonly udp?: { readonly rate: number; readonly flows: number };
+  /** Its TCP comes from the Internet, where the scene itself does not say so of all loads. */
+  readonly isDownload?: boolean;
 }
 
 export interface Scene {
@@ -35,15 +36,21 @@ export interface Scene {
   /** Rate of the line up and down, bits a second. */
   readonly up: number;
   readonly down: number;
-  /** `down`: streams are timed there and back, loads come from the Internet. */
-  readonly direction: 'up' | 'down';
+  /** What the shaper is to let through from the Internet, where that is not its usual part of the line. */
+  readonly shapedDown?: number;
+  /** `down`: loads come from the Internet; `both`: some do. In both of them streams are timed there and back. */
+  readonly direction: 'up' | 'down' | 'both';
   readonly streams: readonly Stream[];
   readonly loads: readonly Load[];
+  /** What dom0 says to the first hop of each qube, which is then enforced there; without, packets are believed. */
+  readonly grants?: Readonly<Record<string, string>>;
+  /** One ProxyVM more between the qubes and sys-firewall. */
+  readonly isLongChain?: boolean;
   /**
    * `all` designs; `main`: without those of ours that are there for kernels or wishes other than the usual; `shapers`: of these,
-   * the ones that hold packets back at all.
+   * the ones that hold packets back at all; `ends`: nothing, and our default; `default`: only that.
    */
-  readonly compared: 'all' | 'main' | 'shapers';
+  readonly compared: 'all' | 'main' | 'shapers' | 'ends' | 'default';
 }
 
 /** The row of a scene without its loads, as a design. */
@@ -64,6 +71,13 @@ const mixed = (up: number): Load[] => [
   { name: 'personal', qube: 'personal', class: 'cs0', tcp: 2, udp: { rate: 0.6 * up, flows: 1 } },
   { name: 'untrusted', qube: 'untrusted', class: 'cs1', tcp: 2, udp: { rate: 0.6 * up, flows: 1 } },
 ];
+
+/** The class of each qube, as `qvm-qos set` has it told. */
+const GRANTS: Readonly<Record<string, string>> = {
+  work: 'class=ef max=ef zero=class',
+  personal: 'class=cs0 max=cs0 zero=class',
+  untrusted: 'class=cs1 max=cs1 zero=class',
+};
 
 const saturating: readonly Load[] = [
   { name: 'personal', qube: 'personal', class: 'cs0', tcp: 3 },
@@ -94,6 +108,29 @@ const call = (name: string, title: string, up: number, loads: readonly Load[]): 
   ...{ streams: [VOICE, VIDEO], loads: [...saturating, ...loads] },
 });
 
+const refused = (name: string, title: string, loads: readonly Load[], untrusted = 'cs1'): Scene => ({
+  ...{ ...call(name, title, HOME.up, loads), compared: 'default' as const },
+  grants: { ...GRANTS, untrusted: `class=${untrusted} max=${untrusted} zero=class` },
+});
+
+/** Everything at once: the flood, TCP both ways, `personal` limited both ways. */
+const everything = (name: string, title: string, family: Family, max: 'cs1' | 'ef'): Scene => ({
+  ...{ ...HOME, name, title, family, place: 'sys-net', direction: 'both', shapedDown: 45 * MBIT },
+  streams: [VOICE],
+  loads: [
+    { name: 'personal up', qube: 'personal', class: 'cs0', tcp: 2 },
+    { name: 'personal down', qube: 'personal', class: 'cs0', tcp: 4, isDownload: true },
+    { name: 'untrusted up', qube: 'untrusted', class: 'cs1', tcp: 2 },
+    { name: 'untrusted down', qube: 'untrusted', class: 'cs1', tcp: 4, isDownload: true },
+    flood(1),
+  ],
+  grants: {
+    ...{ ...GRANTS, personal: `${GRANTS['personal']!} up=2mbit down=10mbit` },
+    untrusted: `class=cs1 max=${max} zero=class`,
+  },
+  compared: max === 'ef' ? 'default' : 'ends',
+});
+
 /** The scenes by part; those of one part share a guest. */
 export const SCENES: Readonly<Record<string, readonly Scene[]>> = {
   'mix-10': [
@@ -110,6 +147,16 @@ export const SCENES: Readonly<Record<string, readonly Scene[]>> = {
     mix('firewall-ip', '10 Mbit/s up, shaped one ProxyVM earlier, IPv4', 'ip', 'sys-firewall', 'main'),
     mix('firewall-ip6', '10 Mbit/s up, shaped one ProxyVM earlier, IPv6', 'ip6', 'sys-firewall', 'shapers'),
   ],
+  hops: [
+    {
+      ...mix('hops-ip', '10 Mbit/s up behind two ProxyVMs, shaped at sys-net, IPv4', 'ip', 'sys-net', 'ends'),
+      isLongChain: true,
+    },
+    {
+      ...mix('hops-ip6', 'The same, IPv6', 'ip6', 'sys-net', 'default'),
+      isLongChain: true,
+    },
+  ],
   flood: [
     {
       ...mix('flood-10', '20 Mbit/s of EF from untrusted on 10 Mbit/s up, IPv4', 'ip', 'sys-net', 'all'),
@@ -123,6 +170,7 @@ export const SCENES: Readonly<Record<string, readonly Scene[]>> = {
   ],
   wireguard: [
     mix('wireguard-ip', '10 Mbit/s up, shaped on wg0 of a VPN qube, IPv4', 'ip', 'wireguard', 'main'),
+    mix('wireguard-ip6', 'The same, IPv6 in the tunnel', 'ip6', 'wireguard', 'shapers'),
   ],
   call: [
     call('call', 'A video call and voice from one EF qube, the others saturate 10 Mbit/s up', HOME.up, []),
@@ -134,9 +182,14 @@ export const SCENES: Readonly<Record<string, readonly Scene[]>> = {
     ]),
     call('call-flood-20', 'The same flood in 20 flows', 20 * MBIT, [flood(20)]),
   ],
+  refused: [
+    refused('refused-none', 'The call while dom0 has classes enforced', []),
+    refused('refused-cs1', 'The same while untrusted, which is cs1, marks 20 Mbit/s as EF', [flood(1)]),
+    refused('refused-cs0', 'The same while untrusted is cs0', [flood(1)], 'cs0'),
+  ],
   download: [
     {
-      ...mix('download-50', '50 Mbit/s down, the call timed there and back, IPv4', 'ip', 'sys-net', 'all'),
+      ...mix('download-50', '50 Mbit/s down, the call timed there and back, IPv4', 'ip', 'sys-net', 'ends'),
       direction: 'down',
       loads: [
         { name: 'personal', qube: 'personal', class: 'cs0', tcp: 4 },
@@ -144,31 +197,10 @@ export const SCENES: Readonly<Record<string, readonly Scene[]>> = {
       ],
     },
   ],
+  everything: [
+    everything('everything-ip', 'Everything at once, the flood not granted EF, IPv4', 'ip', 'cs1'),
+    everything('everything-ip6', 'The same, IPv6', 'ip6', 'cs1'),
+    everything('everything-granted-ip', 'Everything at once, the flood granted EF, IPv4', 'ip', 'ef'),
+    everything('everything-granted-ip6', 'The same, IPv6', 'ip6', 'ef'),
+  ],
 };
-
-/** The line of a scene: 500 ms of queue in each direction. */
-export function lineOf(scene: Scene): Line {
-  const frames = (rate: number) => Math.max(1, Math.floor((rate * 0.5) / 8 / FRAME_BYTES));
-  return {
-    up: `${scene.up}bit`,
-    down: `${scene.down}bit`,
-    upFrames: frames(scene.up),
-    downFrames: frames(scene.down),
-  };
-}
-
-/**
- * The delay that no order of packets can beat, ms: a full frame has just been put on the shaped line, then the idle path.
- * @param idleMs - what a packet needs on the idle line.
- */
-export function floorMs(scene: Scene, idleMs: number): number {
-  const rate = scene.direction === 'up' ? scene.up : scene.down;
-  return idleMs + (FRAME_BYTES * 8 * 1000) / (rate * USE);
-}
-
-/** What a class may expect of those that are configured to share, 0 to 1: by weight among the classes that load the line. */
-export function configuredShare(scene: Scene, name: ClassName): number {
-  const classes = new Set(scene.loads.map((load) => load.class));
-  const sum = [...classes].reduce((total, one) => total + classOf(one).share, 0);
-  return classOf(name).share / sum;
-}

@@ -3,7 +3,7 @@
     {"do": "serve", "phases": [[FROM, TO], ...], "tcp": [PORT...], "udp": [PORT...], "streams": [PORT...], "until": T,
      "source": [PORT...], "echo": [PORT...]}
         counts what arrives at each port in each phase; a source sends to whoever connects, an echo returns what it gets.
-        Prints {"bytes": {PORT: [of each phase]}, "arrivals": {PORT: [[PHASE, NUMBER, LATENCY], ...]}}
+        Prints READY when it listens, then {"bytes": {PORT: [of each phase]}, "arrivals": {PORT: [[PHASE, NUMBER, LATENCY], ...]}}
     {"do": "tcp", "host": H, "ports": [PORT...], "until": T}                       connections that always have something to send
     {"do": "udp", "host": H, "ports": [PORT...], "until": T, "rate": R, "size": B} datagrams at a constant rate, port after port
     {"do": "stream", "host": H, "port": P, "starts": [T...], "count": N, "interval": NS, "size": B}
@@ -12,6 +12,7 @@
     {"do": "call", ...as stream, "until": T}                                       a stream to an echo; prints {"arrivals": {...}} of the way there and back
 """
 
+import contextlib
 import json
 import selectors
 import socket
@@ -19,11 +20,13 @@ import struct
 import sys
 import time
 
-# linux/socket.h; Python's socket module does not name it.
-SO_TIMESTAMPNS = 35
+# test/lab/traffic.py: the guest has both in one directory.
+from traffic import SO_TIMESTAMPNS, connect_udp, udp_socket, wait_until
+
 # Phase, number, time of sending.
 HEADER = struct.Struct("!IIQ")
 NS = 1_000_000_000
+READY = "ready"
 
 
 def main():
@@ -75,15 +78,16 @@ def serve(plan):
     for port in plan["source"]:
         listen(port, feed)
     for port in plan["udp"]:
-        receiver = udp_receiver(port)
+        receiver = udp_socket(port)
         on_readable(receiver, lambda receiver=receiver, port=port: counter.add(port, receiver.recv_into(buffer)))
     for port in plan["streams"]:
-        receiver = udp_receiver(port)
+        receiver = udp_socket(port)
         receiver.setsockopt(socket.SOL_SOCKET, SO_TIMESTAMPNS, 1)
         on_readable(receiver, lambda receiver=receiver, port=port: arrivals[port].append(receive(receiver)))
     for port in plan["echo"]:
-        receiver = udp_receiver(port)
+        receiver = udp_socket(port)
         on_readable(receiver, lambda receiver=receiver: echo(receiver))
+    print(READY, flush=True)
     run(selector, plan["until"])
     print(json.dumps({"bytes": counter.bytes, "arrivals": arrivals}))
 
@@ -100,14 +104,6 @@ def run(selector, until):
     while (left := until - time.time_ns()) > 0:
         for key, _ in selector.select(left / NS):
             key.data()
-
-
-def udp_receiver(port):
-    receiver = socket.socket(socket.AF_INET6, socket.SOCK_DGRAM)
-    receiver.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)
-    receiver.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 20)
-    receiver.bind(("::", port))
-    return receiver
 
 
 def send_always(selector, connection):
@@ -147,11 +143,9 @@ def send_udp(plan):
     number = 0
     while due < plan["until"]:
         wait_until(due)
-        try:
+        # Where nobody listens (any more), the answer to an earlier one.
+        with contextlib.suppress(ConnectionRefusedError):
             senders[number % len(senders)].send(data)
-        except ConnectionRefusedError:
-            # The server has not started yet.
-            pass
         number += 1
         due += interval
 
@@ -163,7 +157,8 @@ def send_stream(plan):
         for number in range(plan["count"]):
             wait_until(start + number * plan["interval"])
             HEADER.pack_into(data, 0, phase, number, time.time_ns())
-            sender.send(data)
+            with contextlib.suppress(ConnectionRefusedError):
+                sender.send(data)
 
 
 def sink(plan):
@@ -190,22 +185,10 @@ def call(plan):
         for number in range(plan["count"]):
             run(selector, start + number * plan["interval"])
             HEADER.pack_into(data, 0, phase, number, time.time_ns())
-            sender.send(data)
+            with contextlib.suppress(ConnectionRefusedError):
+                sender.send(data)
     run(selector, plan["until"])
     print(json.dumps({"arrivals": {plan["port"]: arrivals}}))
-
-
-def connect_udp(host, port):
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    sender = socket.socket(family, socket.SOCK_DGRAM)
-    sender.connect((host, port))
-    return sender
-
-
-def wait_until(due):
-    left = due - time.time_ns()
-    if left > 0:
-        time.sleep(left / NS)
 
 
 main()

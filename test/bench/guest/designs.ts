@@ -6,6 +6,7 @@ import { buildTree } from '@qubes-qos/core/tc/diff';
 import { renderTc } from '@qubes-qos/core/tc/render';
 import { bitsPerSecond } from '@qubes-qos/core/rate';
 import { SHAPING } from '@qubes-qos/tc-agent/schedulers/choose';
+import { isRoundTrip } from '../scene-facts.js';
 import { FRAME_BYTES, USE, type Place, type Scene } from '../scenes.js';
 
 export interface Design {
@@ -19,9 +20,11 @@ export interface Design {
   put(scene: Scene): Promise<void>;
 }
 
+/** From the card to the qubes. */
 const NETVMS = ['sys-net', 'sys-firewall'] as const;
+const LONG_CHAIN = [...NETVMS, 'sys-proxy'] as const;
 
-/** What WireGuard and Ethernet add to an inner packet, padding on average. */
+/** What WireGuard and Ethernet add to an inner packet, padding on average; our agent knows by itself. */
 const WIREGUARD_OVERHEAD = 78;
 
 /** The qube and the interface that shape. */
@@ -41,8 +44,8 @@ export const DESIGNS: readonly Design[] = [
     ...{ name: 'original: prio + fq_codel', isOurs: false, isMain: true, shapes: false },
     // It runs in every ProxyVM, on the interface with the default route.
     put: async (scene) => {
-      await tc('sys-net', original(NIC));
-      await tc('sys-firewall', original(scene.place === 'wireguard' ? 'wg0' : 'eth0'));
+      for (const qube of netvmsOf(scene))
+        await tc(qube, original(qube === 'sys-net' ? NIC : scene.place === 'wireguard' ? 'wg0' : 'eth0'));
     },
   },
   byHand('HTB + prio', (dev, scene) => [
@@ -58,7 +61,10 @@ export const DESIGNS: readonly Design[] = [
     put: async (scene) => {
       const [qube, dev] = SHAPED[scene.place];
       writeSettings(scene);
-      for (const netvm of NETVMS) await inQube(netvm, 'qubes-qos-tc', 'apply');
+      for (const netvm of netvmsOf(scene)) {
+        await inQube(netvm, 'qubes-qos-tc', 'apply');
+        await inQube(netvm, 'qubes-qos-tc', 'check');
+      }
       await assertInForce(qube, dev, SHAPING[0]!.name);
       if (index > 0) {
         const rate = bitsPerSecond(shapedRate(scene));
@@ -84,10 +90,21 @@ async function assertInForce(qube: string, dev: string, scheduler: string): Prom
     throw new Error(`${dev} in ${qube} has ${JSON.stringify(found)}, expected ${scheduler} in force.`);
 }
 
+/** The NetVMs of a scene. */
+export function netvmsOf(scene: Pick<Scene, 'isLongChain'>): readonly string[] {
+  return scene.isLongChain === true ? LONG_CHAIN : NETVMS;
+}
+
+/** The NetVM that the qubes are connected to: only there is it known which of them sends. */
+export function firstHopOf(scene: Pick<Scene, 'isLongChain'>): string {
+  return netvmsOf(scene).at(-1)!;
+}
+
 /** Takes everything away that a design has put in place. */
-export async function clean(): Promise<void> {
-  for (const qube of NETVMS) {
+export async function clean(netvms: readonly string[] = NETVMS): Promise<void> {
+  for (const qube of netvms) {
     rmSync(settingsOf(qube), { recursive: true, force: true });
+    await inQube(qube, 'qubes-qos-tc', 'cleanup');
     const devices = (await inQube(qube, 'ls', '/sys/class/net')).trim().split(/\s+/);
     const lines = devices.flatMap((dev) => [
       `qdisc delete dev ${dev} root`,
@@ -107,15 +124,14 @@ export async function clean(): Promise<void> {
 /** Tells the agent of the NetVM that shapes what the line carries, and that of the first hop what EF has of it. */
 export function writeSettings(scene: Scene): void {
   const [shaping] = SHAPED[scene.place];
-  const overhead = scene.place === 'wireguard' ? `overhead = ${WIREGUARD_OVERHEAD}\n` : '';
-  const down = scene.direction === 'down' ? `down = "${scene.down}bit"\n` : '';
-  writeLine(shaping, `up = "${scene.up}bit"\n${down}${overhead}`);
-  if (shaping !== FIRST_HOP)
-    writeLine(FIRST_HOP, `ef = "${Math.floor(shapedRate(scene) * EF_FURTHER_ON)}bit"\n`);
+  const lineDown = scene.shapedDown === undefined ? scene.down : Math.floor(scene.shapedDown / USE);
+  const down = isRoundTrip(scene) ? `down = "${lineDown}bit"\n` : '';
+  writeLine(shaping, `up = "${scene.up}bit"\n${down}`);
+  const firstHop = firstHopOf(scene);
+  if (shaping !== firstHop)
+    writeLine(firstHop, `ef = "${Math.floor(shapedRate(scene) * EF_FURTHER_ON)}bit"\n`);
 }
 
-/** The NetVM that the qubes are connected to: only there is it known which of them sends. */
-const FIRST_HOP = 'sys-firewall';
 /** Somewhat less than the half that EF has where the line is shaped, so that it waits at the first hop. */
 const EF_FURTHER_ON = 0.4947;
 

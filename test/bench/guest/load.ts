@@ -1,10 +1,12 @@
 // Owns the traffic of a scene: marks by port, senders in the qubes, and what arrived of each stream and load.
 import { enter, inQube, inQubeWith } from '../../lab/guest/namespaces.js';
-import { NIC, SERVER } from '../../lab/guest/qubes.js';
-import { sleep, start } from '../../lab/guest/run.js';
-import type { Figure, LoadFigures, StreamFigures } from '../figures.js';
-import type { Load, Scene, Stream } from '../scenes.js';
+import { SERVER } from '../../lab/guest/qubes.js';
+import { start, until, type Background } from '../../lab/guest/run.js';
+import type { LoadFigures, StreamFigures } from '../figures.js';
+import { comesDown, isRoundTrip } from '../scene-facts.js';
+import { type Load, type Scene, type Stream } from '../scenes.js';
 import { streamFigures } from '../statistics.js';
+import { sampleLine, type LineFigures } from './sample.js';
 
 export interface Timing {
   /** From the start of the loads to the first phase: everybody has started Python, TCP has filled the queue. */
@@ -15,16 +17,17 @@ export interface Timing {
   readonly seconds: number;
 }
 
-export interface Measured {
+export interface Measured extends LineFigures {
   readonly streams: readonly StreamFigures[];
   readonly loads: readonly LoadFigures[];
-  readonly used: Figure;
 }
 
 /** Between two phases and after the last, longer than anything waits in the modem. */
 const DRAIN_MS = 700;
-/** To the server and back, ms: what the provider adds. */
-const PROVIDER_MS = { up: 10, down: 20 } as const;
+/** To the server, and to the server and back, ms: what the provider adds. */
+const PROVIDER_MS = { way: 10, roundTrip: 20 } as const;
+/** Python starts, on a processor that nobody else uses yet. */
+const SERVER_PATIENCE_MS = 10_000;
 
 const streamPort = (index: number): number => 9100 + index;
 const tcpPorts = (load: Load, index: number): number[] =>
@@ -54,7 +57,10 @@ export async function markScene(scene: Scene): Promise<void> {
   }
 }
 
-/** Runs the traffic of a scene, with its loads or without, through all phases. */
+/**
+ * Runs the traffic of a scene, with its loads or without, through all phases.
+ * @throws Error when a program of it fails, after all of them have ended.
+ */
 export async function runScene(scene: Scene, withLoads: boolean, timing: Timing): Promise<Measured> {
   const host = SERVER[scene.family];
   // The first packet of a path waits for the addresses of the neighbours, which is nobody's queue.
@@ -65,41 +71,34 @@ export async function runScene(scene: Scene, withLoads: boolean, timing: Timing)
     const from = begin + index * (timing.seconds * 1000 + DRAIN_MS);
     return [nanoseconds(from), nanoseconds(from + timing.seconds * 1000)] as const;
   });
-  const until = phases.at(-1)![1];
-  const common = { host, phases, until };
-  const server = python('internet', {
-    ...serverPorts(scene, loads),
-    ...{ do: 'serve', phases, until: until + nanoseconds(DRAIN_MS) },
-  });
-  const senders = loads.flatMap((load, index) => startLoad(scene, load, index, common));
-  const streams = scene.streams.map((stream, index) => startStream(scene, stream, index, phases, timing));
-  const programs = Promise.all([server, ...senders, ...streams]);
-  const used = loads.length === 0 || phases.length < 2 ? null : await usedLine(scene, begin, timing);
-  const answers = (await programs).filter((text) => text !== '');
-  const figures = collect(
-    ...([scene, loads, timing] as const),
-    answers.map((text) => JSON.parse(text) as Answer),
+  const end = phases.at(-1)![1];
+  const serve = { do: 'serve', phases, until: end + nanoseconds(DRAIN_MS) };
+  const servers = [
+    python('internet', { ...serve, ...serverPorts(scene, loads) }),
+    ...(isRoundTrip(scene) ? [startEcho(scene, serve)] : []),
+  ];
+  await until(
+    'the server listens',
+    () => servers.every((server) => server.output() !== '' || server.ended() !== undefined),
+    SERVER_PATIENCE_MS,
   );
-  return { ...figures, used };
+  const common = { host, phases, until: end };
+  const programs = [
+    ...servers,
+    ...loads.flatMap((load, index) => startLoad(scene, load, index, common)),
+    ...scene.streams.map((stream, index) => startStream(scene, stream, index, phases, timing)),
+  ];
+  const lastMs = begin + (timing.phasesMs.length - 1) * (timing.seconds * 1000 + DRAIN_MS);
+  const isSampled = loads.length > 0 && phases.length > 1;
+  const line: Promise<LineFigures> = isSampled
+    ? sampleLine(scene, begin, lastMs)
+    : Promise.resolve({ used: null });
+  const answers = programs.map(answerOf);
+  // Whatever fails, nothing of this scene may go on into the next.
+  await Promise.allSettled([line, ...answers]);
+  const texts = await Promise.all(answers);
+  return { ...collect(scene, loads, timing, texts.flatMap(answersIn)), ...(await line) };
 }
-
-/** Share of the line used from just before the first phase until the pause before the last: the loads send all the time. */
-async function usedLine(scene: Scene, begin: number, timing: Timing): Promise<number> {
-  const [qube, dev] = scene.direction === 'up' ? (['isp', 'modem0'] as const) : (['sys-net', NIC] as const);
-  const sample = async () => ({
-    atMs: performance.now(),
-    bytes: Number(await inQube(qube, 'cat', `/sys/class/net/${dev}/statistics/rx_bytes`)),
-  });
-  const phaseMs = timing.seconds * 1000 + DRAIN_MS;
-  await sleep(begin - SAMPLE_EARLY_MS - Date.now());
-  const before = await sample();
-  await sleep(begin + (timing.phasesMs.length - 1) * phaseMs - SAMPLE_EARLY_MS - Date.now());
-  const after = await sample();
-  return ((after.bytes - before.bytes) * 8) / (((after.atMs - before.atMs) / 1000) * scene[scene.direction]);
-}
-
-/** Reading takes the processor for some milliseconds, which no stream is to see. */
-const SAMPLE_EARLY_MS = 200;
 
 /** What the programs print; keys are ports. */
 interface Answer {
@@ -108,29 +107,44 @@ interface Answer {
   readonly arrivals?: Readonly<Record<string, readonly (readonly [number, number, number])[]>>;
 }
 
+function answersIn(text: string): Answer[] {
+  return text
+    .split('\n')
+    .filter((line) => line.startsWith('{'))
+    .map((line) => JSON.parse(line) as Answer);
+}
+
 function serverPorts(scene: Scene, loads: readonly Load[]) {
-  const isUp = scene.direction === 'up';
-  const tcp = loads.flatMap(tcpPorts);
+  const tcp = (isDown: boolean): number[] =>
+    loads.flatMap((load, index) => (comesDown(scene, load) === isDown ? tcpPorts(load, index) : []));
   const streams = scene.streams.map((_, index) => streamPort(index));
   return {
-    tcp: isUp ? tcp : [],
-    source: isUp ? [] : tcp,
+    tcp: tcp(false),
+    source: tcp(true),
     udp: loads.flatMap(udpPorts),
-    streams: isUp ? streams : [],
-    echo: isUp ? [] : streams,
+    streams: isRoundTrip(scene) ? [] : streams,
+    echo: [],
   };
 }
+
+/** Who is called answers at once: it is not the machine that the downloads come from. */
+function startEcho(scene: Scene, serve: object): Background {
+  const echo = scene.streams.map((_, index) => streamPort(index));
+  return python('internet', { ...serve, tcp: [], source: [], udp: [], streams: [], echo }, AT_ONCE);
+}
+
+const AT_ONCE = ['chrt', '--fifo', '1'] as const;
 
 function startLoad(
   scene: Scene,
   load: Load,
   index: number,
   common: { readonly host: string; readonly until: Nanoseconds; readonly phases: readonly unknown[] },
-): Promise<string>[] {
+): Background[] {
   const size = scene.family === 'ip' ? 1472 : 1452;
   // Fragments would be two packets of which only one has ports.
   const bytes = scene.place === 'wireguard' ? size - 80 : size;
-  const tcp = { do: scene.direction === 'up' ? 'tcp' : 'sink', ports: tcpPorts(load, index), ...common };
+  const tcp = { do: comesDown(scene, load) ? 'sink' : 'tcp', ports: tcpPorts(load, index), ...common };
   const udp = { do: 'udp', ports: udpPorts(load, index), rate: load.udp?.rate, size: bytes, ...common };
   return [
     ...(load.tcp > 0 ? [python(load.qube, tcp)] : []),
@@ -144,9 +158,9 @@ function startStream(
   index: number,
   phases: readonly (readonly [Nanoseconds, Nanoseconds])[],
   timing: Timing,
-): Promise<string> {
+): Background {
   return python(stream.qube, {
-    do: scene.direction === 'up' ? 'stream' : 'call',
+    do: isRoundTrip(scene) ? 'call' : 'stream',
     host: SERVER[scene.family],
     port: streamPort(index),
     starts: phases.map(([from], phase) => from + nanoseconds(timing.phasesMs[phase]!)),
@@ -166,7 +180,7 @@ function collect(
   loads: readonly Load[],
   timing: Timing,
   answers: readonly Answer[],
-): Omit<Measured, 'used'> {
+): Pick<Measured, 'streams' | 'loads'> {
   const bytes = Object.assign({}, ...answers.map((answer) => answer.bytes)) as NonNullable<Answer['bytes']>;
   const arrivals = Object.assign({}, ...answers.map((answer) => answer.arrivals)) as NonNullable<
     Answer['arrivals']
@@ -179,7 +193,7 @@ function collect(
         stream.name,
         (arrivals[streamPort(index)] ?? []).map(([phase, number, latency]) => ({
           ...{ phase, number },
-          addedMs: latency / 1e6 - PROVIDER_MS[scene.direction],
+          addedMs: latency / 1e6 - PROVIDER_MS[isRoundTrip(scene) ? 'roundTrip' : 'way'],
         })),
         timing.phasesMs.length,
         packetsOf(stream, timing),
@@ -202,11 +216,17 @@ function nanoseconds(ms: number): Nanoseconds {
   return BigInt(Math.round(ms * 1000)) * 1000n;
 }
 
-async function python(qube: string, plan: object): Promise<string> {
+function python(qube: string, plan: object, priority: readonly string[] = []): Background {
   const text = JSON.stringify(plan, (_, value: unknown) => (typeof value === 'bigint' ? `@${value}` : value));
   // JSON has integers of any length, JavaScript's writer has not.
-  const program = start(...enter(qube), 'python3', '/lab/bench.py', text.replaceAll(/"@(\d+)"/g, '$1'));
+  return start(...enter(qube), ...priority, 'python3', '/lab/bench.py', text.replaceAll(/"@(\d+)"/g, '$1'));
+}
+
+/** What a program printed, once it has ended. */
+async function answerOf(program: Background): Promise<string> {
   await program.done();
-  if (program.ended() !== 0) throw new Error(`traffic in ${qube} (${text}): ${program.output()}`);
-  return program.output();
+  const output = program.output();
+  if (program.ended() === 0) return output;
+  console.error(output);
+  throw new Error(`a program of the traffic failed: ${output.trim().split('\n').at(-1) ?? ''}`);
 }

@@ -1,47 +1,38 @@
-// Owns a NetVM without traffic for the cost of the resident agent: one NIC, any number of vifs, QubesDB, and counters.
-import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
-import { sh, shWith, sleep, start, until, type Background } from '../../lab/guest/run.js';
+// Owns a NetVM without traffic for the cost of the resident agent: one NIC, any number of vifs, QubesDB, the agent's unit
+// as it is packaged, with its environment and whatever processes it leaves, and counters.
+import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { sh, shWith, sleep, until } from '../../lab/guest/run.js';
 import { QubesDb } from '../../sim/qubesdb.js';
 
+const UNIT = 'qubes-qos-tc.service';
 const UPLINK = '/vm-config/qos-uplink';
 const TRACING = '/sys/kernel/tracing';
 
 /** The agent and the world that it looks at. */
 export interface AgentWorld {
-  readonly agent: Background;
-  readonly pid: string;
   /** Says a rate as dom0 does; the agent wakes, also when it is the same again. */
   tellRate(rate: string): void;
   /** Adds vifs up to this number, with the clients' ends. */
   addVifs(upTo: number): Promise<void>;
+  stop(): Promise<void>;
 }
 
-/** What the unit puts into the environment. */
-function unitEnvironment(): string[] {
-  const unit = readFileSync('/usr/lib/systemd/system/qubes-qos-tc.service', 'utf8');
-  const [, words = ''] = /^Environment=(.*)$/m.exec(unit) ?? [];
-  if (words === '') throw new Error('qubes-qos-tc.service has no Environment=.');
-  return words.split(' ');
-}
-
-/** Makes the NetVM and starts the agent in it: call it once in a guest. */
+/** Makes the NetVM and starts the agent in it: call it once in a guest with systemd. */
 export async function startAgentWorld(): Promise<AgentWorld> {
   const db = await QubesDb.listen('/run/qubes', { entries: { [UPLINK]: 'up=10mbit' } });
+  writeFileSync('/run/qubes/this-is-netvm', '');
   await ipBatch([
     'link add ens6 type dummy',
     'link set ens6 up',
     'address add 192.0.2.2/24 dev ens6',
     'route add default via 192.0.2.1',
   ]);
-  await sh('mount', '-t', 'tracefs', 'tracefs', TRACING);
+  if (!existsSync(`${TRACING}/trace`)) await sh('mount', '-t', 'tracefs', 'tracefs', TRACING);
   writeFileSync(`${TRACING}/events/sched/sched_process_exec/enable`, '1');
-  const agent = start('env', ...unitEnvironment(), 'qubes-qos-tc', 'run');
+  await sh('systemctl', 'start', UNIT);
   await untilRoots(1);
-  const pid = (await sh('pgrep', '-o', '-f', 'qubes-qos-tc run')).trim();
   let vifs = 0;
   return {
-    agent,
-    pid,
     tellRate: (rate) => db.write(UPLINK, `up=${rate}`),
     addVifs: async (upTo) => {
       const added = Array.from({ length: upTo - vifs }, (_, index) => vifs + index + 1);
@@ -54,6 +45,9 @@ export async function startAgentWorld(): Promise<AgentWorld> {
         ]),
       );
       await untilRoots(1 + upTo);
+    },
+    stop: async () => {
+      await sh('systemctl', 'stop', UNIT);
     },
   };
 }
@@ -69,13 +63,13 @@ export async function untilQuiet(): Promise<void> {
 
 const QUIET_SECONDS = 5;
 
-/** Programs started while the action ran: names, in order. */
+/** Programs that the agent started while the action ran, and itself where it was started anew: names, in order. */
 export async function programsDuring(action: () => Promise<void>): Promise<string[]> {
   writeFileSync(`${TRACING}/trace`, '');
   await action();
   // …  tc-1234  [000] .....  12.345678: sched_process_exec: filename=/usr/sbin/tc pid=1234 old_pid=1234
   const found = readFileSync(`${TRACING}/trace`, 'utf8').matchAll(/sched_process_exec: filename=\S*\/(\S+)/g);
-  return [...found].map(([, name = '']) => name);
+  return [...found].map(([, name = '']) => name).filter((name) => !name.startsWith('systemd'));
 }
 
 /** Milliseconds for which the processor was not idle while the action ran. */
@@ -91,23 +85,79 @@ export function forks(): number {
   return Number(/^processes (\d+)$/m.exec(readFileSync('/proc/stat', 'utf8'))?.[1]);
 }
 
-/**
- * Bytes that the process has written to and shares with nobody. Not Private_Dirty: the root is in memory, so that each page
- * of a program that is mapped from it counts as dirty.
- */
-export function privateDirty(pid: string): number {
-  return (
-    Number(/^Anonymous:\s+(\d+) kB$/m.exec(readFileSync(`/proc/${pid}/smaps_rollup`, 'utf8'))?.[1]) * 1024
+/** A process of the agent's unit. */
+export interface UnitProcess {
+  readonly name: string;
+  /** No other process of this boot has the same. */
+  readonly identity: string;
+  /**
+   * Bytes that it has written to and shares with nobody. Not Private_Dirty: the root is in memory, so that each page of a
+   * program that is mapped from it counts as dirty.
+   */
+  readonly bytes: number;
+}
+
+/** All processes of the unit, whichever of them is the one that systemd calls the main one. */
+export async function unitProcesses(): Promise<UnitProcess[]> {
+  return (await unitPids()).flatMap((pid) => {
+    try {
+      const rollup = readFileSync(`/proc/${pid}/smaps_rollup`, 'utf8');
+      // 1234 (head) S 1 …: the start time is the 22nd field, and the name may have anything in it.
+      const [name = '', rest = ''] = readFileSync(`/proc/${pid}/stat`, 'utf8')
+        .split(/ \(|\) /)
+        .slice(1);
+      const bytes = Number(/^Anonymous:\s+(\d+) kB$/m.exec(rollup)?.[1]) * 1024;
+      return [{ name, bytes, identity: `${pid} since ${rest.split(' ')[19] ?? ''}` }];
+    } catch (error) {
+      if (isGone(error)) return [];
+      throw error;
+    }
+  });
+}
+
+/** How often each thread of the unit has given up the processor to wait. */
+export async function waits(): Promise<Map<string, number>> {
+  const found = new Map<string, number>();
+  for (const pid of await unitPids()) {
+    try {
+      for (const thread of readdirSync(`/proc/${pid}/task`)) {
+        const status = readFileSync(`/proc/${pid}/task/${thread}/status`, 'utf8');
+        found.set(thread, Number(/^voluntary_ctxt_switches:\s+(\d+)$/m.exec(status)?.[1]));
+      }
+    } catch (error) {
+      if (!isGone(error)) throw error;
+    }
+  }
+  return found;
+}
+
+/** How often threads have woken between two readings; one that is new has all of its own. */
+export function wakeUpsBetween(
+  before: ReadonlyMap<string, number>,
+  after: ReadonlyMap<string, number>,
+): number {
+  return [...after].reduce(
+    (sum, [thread, count]) => sum + Math.max(0, count - (before.get(thread) ?? -1)),
+    0,
   );
 }
 
-/** How often any thread of the process has given up the processor to wait. */
-export function waits(pid: string): number {
-  const threads = readdirSync(`/proc/${pid}/task`);
-  return threads.reduce((sum, thread) => {
-    const status = readFileSync(`/proc/${pid}/task/${thread}/status`, 'utf8');
-    return sum + Number(/^voluntary_ctxt_switches:\s+(\d+)$/m.exec(status)?.[1]);
-  }, 0);
+async function unitPids(): Promise<string[]> {
+  controlGroup ??= (await sh('systemctl', 'show', '--value', '--property=ControlGroup', UNIT)).trim();
+  try {
+    const text = readFileSync(`/sys/fs/cgroup${controlGroup}/cgroup.procs`, 'utf8');
+    return text.split('\n').filter((pid) => pid !== '');
+  } catch (error) {
+    if (isGone(error)) return [];
+    throw error;
+  }
+}
+
+let controlGroup: string | undefined;
+
+/** What ends between two readings is no failure of the reader. */
+function isGone(error: unknown): boolean {
+  return error instanceof Error && 'code' in error && (error.code === 'ENOENT' || error.code === 'ESRCH');
 }
 
 /** Seconds since boot, and those of them in which the processor was idle. */

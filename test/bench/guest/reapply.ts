@@ -5,7 +5,8 @@ import { record } from '../../lab/guest/record.js';
 import { sleep, until } from '../../lab/guest/run.js';
 import { startLab, type Lab } from '../../lab/guest/topology.js';
 import type { ReapplyRow } from '../figures.js';
-import { lineOf, type Scene } from '../scenes.js';
+import { lineOf } from '../scene-facts.js';
+import { type Scene } from '../scenes.js';
 import { markScene, runScene, type Timing } from './load.js';
 
 const FEATURE = 'vm-config.qos-uplink';

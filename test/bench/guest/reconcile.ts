@@ -1,4 +1,4 @@
-// Owns what a pass of the resident agent costs, by the number of vifs.
+// Owns what a pass of the agent's unit costs, by the number of vifs.
 import { record } from '../../lab/guest/record.js';
 import { sleep } from '../../lab/guest/run.js';
 import type { ReconcileRow } from '../figures.js';
@@ -15,7 +15,7 @@ export async function runReconcile(): Promise<void> {
     await world.addVifs(vifs);
     await untilQuiet();
     // Longer than a pass takes; idle time costs nothing.
-    const pause = 1500 + 40 * vifs;
+    const pause = 4000 + 40 * vifs;
     // The first passes are slower: V8 has not compiled them yet.
     for (let pass = 0; pass < PASSES; pass++) {
       world.tellRate('10mbit');
@@ -34,7 +34,7 @@ export async function runReconcile(): Promise<void> {
       }
     });
   }
-  await world.agent.stop();
+  await world.stop();
 }
 
 async function measure(vifs: number, pass: string, action: () => Promise<void>): Promise<void> {

@@ -1,12 +1,15 @@
 // Owns the scenes of one part in one guest: each scene idle, then with each design, a row each.
 import { record } from '../../lab/guest/record.js';
 import { inQube } from '../../lab/guest/namespaces.js';
-import { startLab } from '../../lab/guest/topology.js';
-import type { AbsentRow, SceneRow } from '../figures.js';
-import { IDLE, SCENES, lineOf, type Scene } from '../scenes.js';
-import { clean, DESIGNS, NO_QOS, SHAPED, writeSettings, type Design } from './designs.js';
+import { LONG_CHAIN, QUBES, labQube } from '../../lab/guest/qubes.js';
+import { sleep } from '../../lab/guest/run.js';
+import { startLab, type Lab } from '../../lab/guest/topology.js';
+import { hurryEncryption, startTunnel, startVpnServer } from '../../lab/guest/vpn.js';
+import type { FailedRow, SceneRow } from '../figures.js';
+import { lineOf } from '../scene-facts.js';
+import { IDLE, SCENES, type Scene } from '../scenes.js';
+import { clean, DESIGNS, firstHopOf, netvmsOf, NO_QOS, type Design } from './designs.js';
 import { markScene, runScene, type Timing } from './load.js';
-import { startTunnel } from './wireguard.js';
 
 const TIMING: Timing = { warmUpMs: 4000, phasesMs: [0, 7.3, 13.1], seconds: 4 };
 /** On a slow line four seconds are some hundred frames, too few to tell how they are shared. */
@@ -15,59 +18,78 @@ const SLOW_LINE = 2e6;
 /** Nothing to wait for: only the senders start. */
 const IDLE_TIMING: Timing = { warmUpMs: 1500, phasesMs: [0], seconds: 2 };
 
-/** Measures all scenes of a part. */
+/** Measures all scenes of a part. What fails is recorded as that, and the next is measured all the same. */
 export async function runScenes(part: string): Promise<void> {
   const scenes = SCENES[part];
   if (scenes === undefined) throw new Error(`no part of scenes is called ${part}.`);
-  await startLab(lineOf(scenes[0]!));
-  for (const [index, scene] of scenes.entries()) {
-    if (scene.place === 'wireguard' && index === 0) await startTunnel();
+  const isLongChain = scenes[0]!.isLongChain === true;
+  const lab = await startLab(lineOf(scenes[0]!), isLongChain ? LONG_CHAIN : QUBES);
+  if (scenes[0]!.place === 'wireguard') {
+    await startVpnServer();
+    await startTunnel('ip');
+  }
+  for (const scene of scenes) {
     await setLine(scene);
     await markScene(scene);
-    const absent = await absence(scene);
-    if (absent !== undefined) {
-      record(absent);
-      continue;
-    }
-    await measure(scene, IDLE, false, false, IDLE_TIMING);
-    for (const design of DESIGNS) {
-      if (!isCompared(scene, design)) continue;
-      await design.put(scene);
-      await measure(scene, design.name, design.isOurs, true, scene.up < SLOW_LINE ? SLOW_TIMING : TIMING);
-      await clean();
-    }
+    tellDom0sWord(lab, scene);
+    await measure(scene, undefined);
+    for (const design of DESIGNS) if (isCompared(scene, design)) await measure(scene, design);
   }
 }
 
 /** Nobody but us shapes downloads here. */
-function isCompared(scene: Scene, design: Design): boolean {
-  if (scene.direction === 'down') return design.isMain && (design.isOurs || design.name === NO_QOS);
-  if (scene.compared === 'all') return true;
-  return design.isMain && (scene.compared === 'main' || design.shapes);
+function isCompared({ compared }: Scene, design: Design): boolean {
+  switch (compared) {
+    case 'all':
+      return true;
+    case 'main':
+      return design.isMain;
+    case 'shapers':
+      return design.isMain && design.shapes;
+    case 'ends':
+      return design.isMain && (design.isOurs || design.name === NO_QOS);
+    case 'default':
+      return design.isMain && design.isOurs;
+  }
 }
 
-/** The row that says that the agent does not shape downloads, if it does not. */
-async function absence(scene: Scene): Promise<AbsentRow | undefined> {
-  if (scene.direction === 'up') return undefined;
-  writeSettings(scene);
-  const script = await inQube(SHAPED[scene.place][0], 'qubes-qos-tc', 'print');
-  await clean();
-  if (/mirred|ifb/.test(script)) return undefined;
-  return { kind: 'absent', scene: scene.name, why: 'this version does not shape downloads' };
+/** A row of a scene: with a design and all loads, or idle without either. */
+async function measure(scene: Scene, design: Design | undefined): Promise<void> {
+  const timing = scene.up < SLOW_LINE ? SLOW_TIMING : TIMING;
+  const name = design?.name ?? IDLE;
+  try {
+    await design?.put(scene);
+    const [figures] = await Promise.all([
+      design ? runScene(scene, true, timing) : runScene(scene, false, IDLE_TIMING),
+      scene.place === 'wireguard' ? hurryTwice(timing) : undefined,
+    ]);
+    const row: SceneRow = {
+      ...{ kind: 'scene', scene: scene.name, design: name, isOurs: design?.isOurs ?? false },
+      ...figures,
+    };
+    record(row);
+  } catch (error) {
+    const why = error instanceof Error ? error.message : String(error);
+    const failed: FailedRow = { kind: 'failed', what: `${scene.name}, ${name}`, why };
+    record(failed);
+  }
+  await clean(netvmsOf(scene));
 }
 
-async function measure(
-  scene: Scene,
-  design: string,
-  isOurs: boolean,
-  withLoads: boolean,
-  timing: Timing,
-): Promise<void> {
-  const row: SceneRow = {
-    ...{ kind: 'scene', scene: scene.name, design, isOurs },
-    ...(await runScene(scene, withLoads, timing)),
-  };
-  record(row);
+/** In the warm-up, and again when the kernel has made more threads under load. */
+async function hurryTwice({ warmUpMs }: Timing): Promise<void> {
+  await sleep(warmUpMs - 2500);
+  await hurryEncryption();
+  await sleep(2000);
+  await hurryEncryption();
+}
+
+/** What dom0 tells the first hop of its clients; it takes effect when a design of ours is put in place. */
+function tellDom0sWord({ machine }: Lab, scene: Scene): void {
+  const firstHop = firstHopOf(scene);
+  for (const [qube, value] of Object.entries(scene.grants ?? {}))
+    machine.setFeature(firstHop, `vm-config.qos.${labQube(qube).ip}`, value);
+  if (scene.grants) machine.setFeature(firstHop, 'vm-config.qos-enforce', '1');
 }
 
 /** The modem's queues at the rates of this scene. */
