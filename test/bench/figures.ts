@@ -51,6 +51,8 @@ export interface SceneRow {
    */
   readonly used: Figure;
   readonly usedDown?: Figure;
+  /** Share of the guest's processor that was busy meanwhile: delays that are measured beside 1 are its own. */
+  readonly busy?: Figure;
   /** Packets that came through the forward hook of sys-firewall meanwhile, of those that its vifs received; downloads only. */
   readonly forwarded?: { readonly forwardHook: number; readonly received: number };
 }

@@ -65,7 +65,7 @@ export function sceneTable(rows: readonly BenchRow[], scene: Scene): string {
     ]),
     ...scene.loads.map((load) => `${load.name} (${load.class})`),
     ...(scene.direction === 'both' ? ['up used', 'down used'] : ['line used']),
-    ...(isRoundTrip(scene) ? ['through the forward hook'] : []),
+    ...(isRoundTrip(scene) ? ['processor busy', 'through the forward hook'] : []),
   ];
   const body = found.map((row) => [
     row.isOurs ? `**${row.design}**` : row.design,
@@ -84,13 +84,13 @@ export function sceneTable(rows: readonly BenchRow[], scene: Scene): string {
   return markdownTable(head, [...body, floorRow]);
 }
 
-function lineCells({ used, usedDown = null, forwarded }: SceneRow, scene: Scene): string[] {
+function lineCells({ used, usedDown = null, busy = null, forwarded }: SceneRow, scene: Scene): string[] {
   const share = (figure: Figure): string => (figure === null ? '' : percent(figure));
   const hook = forwarded ? `${forwarded.forwardHook} of ${forwarded.received}` : '';
   return [
     share(used),
     ...(scene.direction === 'both' ? [share(usedDown)] : []),
-    ...(isRoundTrip(scene) ? [hook] : []),
+    ...(isRoundTrip(scene) ? [share(busy), hook] : []),
   ];
 }
 

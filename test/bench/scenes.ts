@@ -135,7 +135,7 @@ const everything = (name: string, title: string, family: Family, max: 'cs1' | 'e
 export const SCENES: Readonly<Record<string, readonly Scene[]>> = {
   'mix-10': [
     mix('mix-10-ip', '10 Mbit/s up, shaped at sys-net, IPv4', 'ip', 'sys-net', 'all'),
-    mix('mix-10-ip6', '10 Mbit/s up, shaped at sys-net, IPv6', 'ip6', 'sys-net', 'main'),
+    mix('mix-10-ip6', '10 Mbit/s up, shaped at sys-net, IPv6', 'ip6', 'sys-net', 'shapers'),
   ],
   'mix-1': [
     {
@@ -159,7 +159,7 @@ export const SCENES: Readonly<Record<string, readonly Scene[]>> = {
   ],
   flood: [
     {
-      ...mix('flood-10', '20 Mbit/s of EF from untrusted on 10 Mbit/s up, IPv4', 'ip', 'sys-net', 'all'),
+      ...mix('flood-10', '20 Mbit/s of EF from untrusted on 10 Mbit/s up, IPv4', 'ip', 'sys-net', 'main'),
       loads: [
         { name: 'personal, interactive', qube: 'personal', class: 'cs5', tcp: 1 },
         { name: 'personal', qube: 'personal', class: 'cs0', tcp: 2 },
@@ -170,7 +170,7 @@ export const SCENES: Readonly<Record<string, readonly Scene[]>> = {
   ],
   wireguard: [
     mix('wireguard-ip', '10 Mbit/s up, shaped on wg0 of a VPN qube, IPv4', 'ip', 'wireguard', 'main'),
-    mix('wireguard-ip6', 'The same, IPv6 in the tunnel', 'ip6', 'wireguard', 'shapers'),
+    mix('wireguard-ip6', 'The same, IPv6 in the tunnel', 'ip6', 'wireguard', 'default'),
   ],
   call: [
     call('call', 'A video call and voice from one EF qube, the others saturate 10 Mbit/s up', HOME.up, []),

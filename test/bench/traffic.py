@@ -5,7 +5,8 @@
         counts what arrives at each port in each phase; a source sends to whoever connects, an echo returns what it gets.
         Prints READY when it listens, then {"bytes": {PORT: [of each phase]}, "arrivals": {PORT: [[PHASE, NUMBER, LATENCY], ...]}}
     {"do": "tcp", "host": H, "ports": [PORT...], "until": T}                       connections that always have something to send
-    {"do": "udp", "host": H, "ports": [PORT...], "until": T, "rate": R, "size": B} datagrams at a constant rate, port after port
+    {"do": "udp", "host": H, "ports": [PORT...], "from": T, "until": T, "rate": R, "size": B}
+        datagrams at a constant rate, port after port
     {"do": "stream", "host": H, "port": P, "starts": [T...], "count": N, "interval": NS, "size": B}
         N numbered datagrams in each phase, one each interval; each carries the time of sending
     {"do": "sink", "host": H, "ports": [PORT...], "phases": [...]}                 connections to sources; prints {"bytes": {...}}
@@ -139,7 +140,7 @@ def send_udp(plan):
     # A rate is that of the frames: 14 bytes Ethernet, 20 or 40 IP, 8 UDP.
     frame = plan["size"] + 22 + (40 if ":" in plan["host"] else 20)
     interval = frame * 8 * NS // plan["rate"]
-    due = time.time_ns()
+    due = plan["from"]
     number = 0
     while due < plan["until"]:
         wait_until(due)

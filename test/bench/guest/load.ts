@@ -1,4 +1,5 @@
 // Owns the traffic of a scene: marks by port, senders in the qubes, and what arrived of each stream and load.
+import { YIELDING } from '../../lab/guest/downloads.js';
 import { enter, inQube, inQubeWith } from '../../lab/guest/namespaces.js';
 import { SERVER } from '../../lab/guest/qubes.js';
 import { start, until, type Background } from '../../lab/guest/run.js';
@@ -24,6 +25,8 @@ export interface Measured extends LineFigures {
 
 /** Between two phases and after the last, longer than anything waits in the modem. */
 const DRAIN_MS = 700;
+/** UDP starts when TCP has connected, so that nobody's start decides what a whole row shows. */
+const TCP_FIRST_MS = 1500;
 /** To the server, and to the server and back, ms: what the provider adds. */
 const PROVIDER_MS = { way: 10, roundTrip: 20 } as const;
 /** Python starts, on a processor that nobody else uses yet. */
@@ -74,7 +77,7 @@ export async function runScene(scene: Scene, withLoads: boolean, timing: Timing)
   const end = phases.at(-1)![1];
   const serve = { do: 'serve', phases, until: end + nanoseconds(DRAIN_MS) };
   const servers = [
-    python('internet', { ...serve, ...serverPorts(scene, loads) }),
+    python('internet', { ...serve, ...serverPorts(scene, loads) }, YIELDING),
     ...(isRoundTrip(scene) ? [startEcho(scene, serve)] : []),
   ];
   await until(
@@ -82,7 +85,7 @@ export async function runScene(scene: Scene, withLoads: boolean, timing: Timing)
     () => servers.every((server) => server.output() !== '' || server.ended() !== undefined),
     SERVER_PATIENCE_MS,
   );
-  const common = { host, phases, until: end };
+  const common = { host, phases, until: end, from: nanoseconds(begin - timing.warmUpMs + TCP_FIRST_MS) };
   const programs = [
     ...servers,
     ...loads.flatMap((load, index) => startLoad(scene, load, index, common)),
@@ -139,7 +142,12 @@ function startLoad(
   scene: Scene,
   load: Load,
   index: number,
-  common: { readonly host: string; readonly until: Nanoseconds; readonly phases: readonly unknown[] },
+  common: {
+    readonly host: string;
+    readonly from: Nanoseconds;
+    readonly until: Nanoseconds;
+    readonly phases: readonly unknown[];
+  },
 ): Background[] {
   const size = scene.family === 'ip' ? 1472 : 1452;
   // Fragments would be two packets of which only one has ports.
@@ -147,8 +155,8 @@ function startLoad(
   const tcp = { do: comesDown(scene, load) ? 'sink' : 'tcp', ports: tcpPorts(load, index), ...common };
   const udp = { do: 'udp', ports: udpPorts(load, index), rate: load.udp?.rate, size: bytes, ...common };
   return [
-    ...(load.tcp > 0 ? [python(load.qube, tcp)] : []),
-    ...(load.udp === undefined ? [] : [python(load.qube, udp)]),
+    ...(load.tcp > 0 ? [python(load.qube, tcp, YIELDING)] : []),
+    ...(load.udp === undefined ? [] : [python(load.qube, udp, YIELDING)]),
   ];
 }
 

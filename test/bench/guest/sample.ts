@@ -1,4 +1,5 @@
-// Owns what is read beside the traffic while it runs: how much of the line is used, and whether flows are offloaded.
+// Owns what is read beside the traffic while it runs: how much of the line and of the processor is used, and whether flows are offloaded.
+import { readFileSync } from 'node:fs';
 import { forwarded, type Forwarded } from '../../lab/guest/measure.js';
 import { inQube } from '../../lab/guest/namespaces.js';
 import { NIC } from '../../lab/guest/qubes.js';
@@ -7,8 +8,8 @@ import type { Figure, SceneRow } from '../figures.js';
 import { isRoundTrip } from '../scene-facts.js';
 import { type Scene } from '../scenes.js';
 
-/** What the line says of a row. */
-export type LineFigures = Pick<SceneRow, 'used' | 'usedDown' | 'forwarded'>;
+/** What is read of a row. */
+export type LineFigures = Pick<SceneRow, 'used' | 'usedDown' | 'busy' | 'forwarded'>;
 
 /** Reading takes the processor for some milliseconds, which no stream is to see. */
 const SAMPLE_EARLY_MS = 200;
@@ -17,6 +18,7 @@ interface Sample {
   readonly atMs: number;
   readonly up: number;
   readonly down: number;
+  readonly idleSeconds: number;
   readonly forwarded: Forwarded | undefined;
 }
 
@@ -27,10 +29,12 @@ export async function sampleLine(scene: Scene, firstMs: number, lastMs: number):
   await sleep(lastMs - SAMPLE_EARLY_MS - Date.now());
   const after = await sample(scene);
   const seconds = (after.atMs - before.atMs) / 1000;
+  const busy = 1 - (after.idleSeconds - before.idleSeconds) / seconds;
   const used = (direction: 'up' | 'down'): Figure =>
     ((after[direction] - before[direction]) * 8) / (seconds * scene[direction]);
-  if (scene.direction === 'up') return { used: used('up') };
+  if (scene.direction === 'up') return { used: used('up'), busy };
   return {
+    busy,
     used: scene.direction === 'down' ? used('down') : used('up'),
     ...(scene.direction === 'both' ? { usedDown: used('down') } : {}),
     forwarded: {
@@ -45,6 +49,7 @@ async function sample(scene: Scene): Promise<Sample> {
     atMs: performance.now(),
     up: await receivedBytes('isp', 'modem0'),
     down: await receivedBytes('sys-net', NIC),
+    idleSeconds: Number(readFileSync('/proc/uptime', 'utf8').split(' ')[1]),
     forwarded: isRoundTrip(scene) ? await forwarded('sys-firewall') : undefined,
   };
 }

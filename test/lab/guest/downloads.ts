@@ -11,7 +11,7 @@ const WARM_UP_MS = 4000;
 const PING_MS = 20;
 
 /** The guest has one slow processor: packets go before the programs that make and take them. */
-const YIELDING = ['nice', '-n', '19'] as const;
+export const YIELDING = ['nice', '-n', '19'] as const;
 
 /** What was measured. Rates are payload, Mbit a second; times are milliseconds of a whole round trip. */
 export interface DownloadRow {
