@@ -12,17 +12,18 @@ export const COST_TARGETS: readonly Target[] = [
   ...reapplyTargets(),
   ...reconcileTargets(),
   {
-    text: 'agent ≤ 12 MB private dirty after a thousand passes',
+    text: 'agent ≤ 12 MB private dirty after a thousand passes, all processes of its unit',
     measure: (rows) => {
-      const last = rowsOfKind(rows, 'resident')[0]?.privateDirty.at(-1);
-      return (
-        last && {
-          figure: `${(last.bytes / 1e6).toFixed(1)} MB after ${last.passes}`,
-          isReached: last.bytes <= 12e6,
-        }
-      );
+      const [found] = rowsOfKind(rows, 'resident');
+      const last = found?.privateDirty.at(-1);
+      if (!found || !last) return undefined;
+      const alone = found.lasting.length === 0 ? ', and no process outlives one' : '';
+      return {
+        figure: `${(last.bytes / 1e6).toFixed(1)} MB after ${last.passes}${alone}`,
+        isReached: last.bytes <= 12e6,
+      };
     },
-    limit: "V8's heap: what a pass leaves is collected only when the heap has grown",
+    limit: 'a Node that stays: its heap, what V8 has compiled, and the threads of libuv',
   },
   {
     text: 'no periodic wake-up more often than the slow full pass',

@@ -16,7 +16,7 @@ const VIFS = 3;
 /** After so many passes memory is read. */
 const MILESTONES = [0, 100, 300, 1000] as const;
 /** Where no process outlives a pass, nothing can grow. */
-const FEW_MILESTONES = [0, 10, 100] as const;
+const FEW_MILESTONES = [0, 10, 50] as const;
 /** Longer than a pass takes, also one that starts the program anew; idle time costs nothing. */
 const APART_MS = 3000;
 const QUIET_SECONDS = 300;
