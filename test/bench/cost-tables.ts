@@ -83,13 +83,14 @@ function residentSection(rows: readonly BenchRow[]): string {
   const [found] = rowsOfKind(rows, 'resident');
   if (!found) return '';
   const body = found.privateDirty.map(({ passes, bytes }) => [`${passes}`, (bytes / 1e6).toFixed(1)]);
+  const held = found.processes.map(({ name, bytes }) => `\`${name}\` with ${(bytes / 1e6).toFixed(1)} MB`);
   const outlives =
     found.lasting.length > 0
-      ? `${names(found.lasting)} lives on through them.`
+      ? `Through all of them live ${names(found.lasting)}.`
       : 'None of them outlives a pass, so that no more can gather in more passes.';
   return `### resident: what stays
 
-All processes of the unit, at rest; at the end ${names(found.processes)}. ${outlives}
+All processes of the unit, at rest; at the end ${held.join(', ')}. ${outlives}
 
 ${markdownTable(['passes so far', 'private dirty MB (anonymous)'], body)}
 In ${found.quietSeconds} quiet seconds any thread of them woke in ${found.wakingAt.length} of them (${found.wakingAt.join(', ')}), ${found.wakeUps} times in all, for ${found.passes.toFixed(0)} slow passes.
@@ -97,7 +98,7 @@ In ${found.quietSeconds} quiet seconds any thread of them woke in ${found.waking
 }
 
 function names(list: readonly string[]): string {
-  return list.map((name) => `\`${name}\``).join(', ') || 'none';
+  return list.map((name) => `\`${name}\``).join(', ');
 }
 
 function startSection(rows: readonly BenchRow[]): string {

@@ -104,8 +104,8 @@ export interface ResidentRow {
   readonly kind: 'resident';
   /** Bytes private to them and written to: after the start, and after so many passes. */
   readonly privateDirty: readonly { readonly passes: number; readonly bytes: number }[];
-  /** Names of the processes at the end, and of those that have lived through a pass. */
-  readonly processes: readonly string[];
+  /** The processes at the end, and the names of those that have lived through a pass. */
+  readonly processes: readonly { readonly name: string; readonly bytes: number }[];
   readonly lasting: readonly string[];
   /** Of a quiet time: its length, the seconds of it in which any thread woke, and the wake-ups in all. */
   readonly quietSeconds: number;

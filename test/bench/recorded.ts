@@ -85,7 +85,7 @@ export const RECORDED: readonly BenchRow[] = [
       wakingAt: [20, 21, 80, 82, 140, 200, 260],
       wakeUps: 90,
       passes: 5,
-      processes: ['node'],
+      processes: [{ name: 'node', bytes: 12_400_000 }],
       lasting: ['node'],
     },
     privateDirty: [

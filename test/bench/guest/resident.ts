@@ -41,7 +41,7 @@ export async function runResident(): Promise<void> {
     const bytes = (await unitProcesses()).reduce((sum, process) => sum + process.bytes, 0);
     memory.push({ passes: Math.round(looked / perPass), bytes });
   }
-  const processes = (await unitProcesses()).map(({ name }) => name);
+  const processes = (await unitProcesses()).map(({ name, bytes }) => ({ name, bytes }));
   const row: ResidentRow = {
     ...{ kind: 'resident', privateDirty: memory, processes, lasting: lasting.map(({ name }) => name) },
     ...(await quietTime(perPass)),
