@@ -15,8 +15,8 @@ const [VOICE, VIDEO] = [0, 1];
 
 /** In the order of the list of what is to be reached. */
 export const COMBINED_TARGETS: readonly Target[] = [
-  refusedTarget('refused-cs1', 'cs1'),
-  refusedTarget('refused-cs0', 'cs0'),
+  refusedTarget('refused-cs1', 'a flood marked EF by a qube that is cs1 changes nothing', true),
+  refusedTarget('refused-cs0', 'by one that is cs0, as personal is, it changes nothing for the call', false),
   {
     text: 'download at 50 Mbit/s: EF RTT p99 ≤ 2.1 ms above idle, ≥ 90 % used, offload kept',
     measure: downloadReading,
@@ -28,10 +28,10 @@ export const COMBINED_TARGETS: readonly Target[] = [
   everythingTarget('everything-granted-ip6', 'the flood granted, IPv6'),
 ];
 
-/** The call beside the flood against the call without it, under the same enforcement. */
-function refusedTarget(scene: string, name: string): Target {
+/** The call beside the flood against the call without it, under the same enforcement; and whether another qube keeps its part. */
+function refusedTarget(scene: string, text: string, isPersonalToKeep: boolean): Target {
   return {
-    text: `a flood marked EF by a qube that is ${name} changes nothing`,
+    text,
     measure: (rows) => {
       const [without, beside] = [ourRow(rows, 'refused-none'), ourRow(rows, scene)];
       if (!without || !beside) return undefined;
@@ -44,7 +44,9 @@ function refusedTarget(scene: string, name: string): Target {
       const texts = changes.map(({ what, from, to }) => `${what} ${from} → ${to}`);
       return {
         figure: `${texts.join(', ')}; ${percent(lost)} lost`,
-        isReached: lost === 0 && changes.every(({ isSame }) => isSame),
+        isReached:
+          lost === 0 &&
+          changes.every(({ what, isSame }) => isSame || (what === 'personal' && !isPersonalToKeep)),
       };
     },
     limit: 'what the first hop spends on packets that it takes down and drops',
