@@ -24,7 +24,7 @@ export interface Measured extends LineFigures {
 }
 
 /** Between two phases and after the last, longer than anything waits in the modem. */
-const DRAIN_MS = 700;
+export const DRAIN_MS = 700;
 /** UDP starts when TCP has connected, so that nobody's start decides what a whole row shows. */
 const TCP_FIRST_MS = 1500;
 /** To the server, and to the server and back, ms: what the provider adds. */

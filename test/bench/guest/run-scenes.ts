@@ -9,7 +9,7 @@ import type { FailedRow, SceneRow } from '../figures.js';
 import { lineOf } from '../scene-facts.js';
 import { IDLE, SCENES, type Scene } from '../scenes.js';
 import { clean, DESIGNS, firstHopOf, netvmsOf, NO_QOS, type Design } from './designs.js';
-import { markScene, runScene, type Timing } from './load.js';
+import { DRAIN_MS, markScene, runScene, type Timing } from './load.js';
 
 const TIMING: Timing = { warmUpMs: 4000, phasesMs: [0, 7.3, 13.1], seconds: 4 };
 /** On a slow line four seconds are some hundred frames, too few to tell how they are shared. */
@@ -61,7 +61,7 @@ async function measure(scene: Scene, design: Design | undefined): Promise<void> 
     await design?.put(scene);
     const [figures] = await Promise.all([
       design ? runScene(scene, true, timing) : runScene(scene, false, IDLE_TIMING),
-      scene.place === 'wireguard' ? hurryTwice(timing) : undefined,
+      scene.place === 'wireguard' ? hurryOften(timing) : undefined,
     ]);
     const row: SceneRow = {
       ...{ kind: 'scene', scene: scene.name, design: name, isOurs: design?.isOurs ?? false },
@@ -76,12 +76,16 @@ async function measure(scene: Scene, design: Design | undefined): Promise<void> 
   await clean(netvmsOf(scene));
 }
 
-/** In the warm-up, and again when the kernel has made more threads under load. */
-async function hurryTwice({ warmUpMs }: Timing): Promise<void> {
+/** In the warm-up, and before each phase: the kernel makes more of these threads under load. */
+async function hurryOften({ warmUpMs, seconds, phasesMs }: Timing): Promise<void> {
   await sleep(warmUpMs - 2500);
   await hurryEncryption();
   await sleep(2000);
   await hurryEncryption();
+  for (let phase = 1; phase < phasesMs.length; phase++) {
+    await sleep(seconds * 1000 + DRAIN_MS);
+    await hurryEncryption();
+  }
 }
 
 /** What dom0 tells the first hop of its clients; it takes effect when a design of ours is put in place. */
