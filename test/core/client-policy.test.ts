@@ -5,6 +5,7 @@ import { formatSize, LIMITS_VALUE, parseSize, type ClientLimits } from '@qubes-q
 import { formatClientPolicy, parseClientPolicy, type ClientPolicy } from '@qubes-qos/core/client-policy';
 import { assertPolicyName, POLICY_VALUE, type NamedPolicy } from '@qubes-qos/core/named-policy';
 import { bitsPerSecond } from '@qubes-qos/core/rate';
+import { anyRule } from './any-rule.js';
 
 const rate = fc.integer({ min: 1, max: 1e12 }).map(bitsPerSecond);
 const burst = fc.integer({ min: 1, max: 64 * 1024 * 1024 });
@@ -31,6 +32,7 @@ const anyNamed: fc.Arbitrary<NamedPolicy> = fc
       {
         class: className,
         tags: fc.uniqueArray(tag, { minLength: 1, maxLength: 5 }).map((tags) => tags.sort()),
+        rules: fc.array(anyRule, { minLength: 1, maxLength: 5 }),
       },
       { requiredKeys: [] },
     ),
@@ -105,6 +107,10 @@ describe('what is refused, with a reason', () => {
     ['tags=a,a', 'tags="a,a": tags "a,a": expected each once.'],
     ['tags=a;b', 'tags="a;b": tag "a;b": expected 1 to 64 of A-Z a-z 0-9 _ -.'],
     ['tags=', 'tags="": tag "": expected 1 to 64 of A-Z a-z 0-9 _ -.'],
+    ['rules=', 'rules="": no rule: expected at least one.'],
+    ['rules=user:a->gold', 'rules="user:a->gold": rule 1, "user:a->gold": class "gold": expected ef'],
+    ['rules=tcp->ef;app:x->ef', 'rule 2, "app:x->ef": match "app:x": expected one of user:…'],
+    ['rules=user:a -> ef', '"->": expected key=value'],
   ])('policy %j', (value, message) => {
     expect(() => POLICY_VALUE.parse(value)).toThrow(message);
   });

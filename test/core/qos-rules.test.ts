@@ -1,48 +1,15 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { CLASS_NAMES } from '@qubes-qos/core/classes';
 import {
+  bestOf,
+  formatCompactRules,
+  formatRule,
   formatRules,
   parseOwnRules,
+  parseRuleList,
   parseRules,
-  RULE_PROTOCOLS,
-  type QosRule,
 } from '@qubes-qos/core/qos-rules';
-import { canonicalNetwork } from '@qubes-qos/core/tc/prefixes';
-
-const account = fc.oneof(
-  fc.stringMatching(/^[A-Za-z_][A-Za-z0-9_.-]{0,31}$/),
-  fc.integer({ min: 0, max: 0xffff_fffe }),
-);
-const ports = fc
-  .tuple(fc.integer({ min: 1, max: 65_535 }), fc.integer({ min: 1, max: 65_535 }))
-  .map(([a, b]) => [Math.min(a, b), Math.max(a, b)] as const);
-const protocol = fc.oneof(
-  fc.record({ protocol: fc.constantFrom(...RULE_PROTOCOLS) }),
-  fc.record({ protocol: fc.constantFrom('tcp' as const, 'udp' as const), ports }),
-);
-const network = fc
-  .oneof(
-    fc.tuple(fc.ipV4(), fc.integer({ min: 0, max: 32 })),
-    fc.tuple(fc.ipV6(), fc.integer({ min: 0, max: 128 })),
-  )
-  .map(([address, length]) => canonicalNetwork(`${address}/${length}`));
-const mark = fc
-  .tuple(fc.integer({ min: 1, max: 0xffff_ffff }), fc.integer({ min: 0, max: 0xffff_ffff }))
-  .map(([mask, bits]) => ({ mask, value: (mask & bits) >>> 0 }));
-const anyRule: fc.Arbitrary<QosRule> = fc.record({
-  class: fc.constantFrom(...CLASS_NAMES),
-  match: fc
-    .record(
-      {
-        ...{ user: account, group: account, protocol, to: network, mark },
-        unit: fc.stringMatching(/^[A-Za-z0-9:_.\\@-]{1,20}\.(service|scope|slice)$/),
-        cgroup: fc.stringMatching(/^[a-z]{1,8}(\/[a-z-]{1,8}){0,3}$/),
-      },
-      { requiredKeys: [] },
-    )
-    .filter((match) => Object.keys(match).length > 0),
-});
+import { anyRule } from './any-rule.js';
 
 test('rules are read back to the same', () => {
   fc.assert(
@@ -55,9 +22,29 @@ test('rules are read back to the same', () => {
 test('without a space they mean the same, so that they fit into a token', () => {
   fc.assert(
     fc.property(fc.array(anyRule, { maxLength: 5 }), (rules) => {
-      expect(parseRules(formatRules(rules).replaceAll(' ', '')).rules).toEqual(rules);
+      const compact = formatCompactRules(rules);
+      expect(compact).not.toContain(' ');
+      expect(parseRules(compact).rules).toEqual(rules);
     }),
   );
+});
+
+test('one by one they are the same rules', () => {
+  fc.assert(
+    fc.property(fc.array(anyRule, { maxLength: 5 }), (rules) => {
+      expect(parseRuleList(rules.map(formatRule))).toEqual(rules);
+    }),
+  );
+  expect(() => parseRuleList(['user:a -> ef', ''])).toThrow('rule 2, "": expected MATCH,… -> CLASS');
+  expect(() => parseRuleList(['user:a -> ef; user:b -> cs1'])).toThrow('rule 1, "user:a -> ef; user:b');
+  expect(() => parseRuleList(['app:zoom -> ef'])).toThrow('rule 1, "app:zoom -> ef": match "app:zoom"');
+});
+
+test('the best that may be sent is the best of the rules and of what none matches', () => {
+  const { rules } = parseRules('user:backup -> cs1; tcp/22 -> cs5');
+  expect(bestOf(rules, 'cs0')).toBe('cs5');
+  expect(bestOf(rules, 'ef')).toBe('ef');
+  expect(bestOf([], 'cs1')).toBe('cs1');
 });
 
 test('the text has its matches in one order, networks and numbers in one form', () => {

@@ -3,14 +3,17 @@ import * as z from 'zod/mini';
 import { CLASS_NAMES, classNameList, type ClassName } from './classes.js';
 import { hasIdleBurst, IDLE_BURST, LIMIT_TOKENS, type ClientLimits } from './client-limits.js';
 import { QosError } from './errors.js';
+import { formatCompactRules, parseOwnRules, type QosRule } from './qos-rules.js';
 import { quote } from './quote.js';
 import { parsedToken, tokenCodec } from './token-codec.js';
 
-/** At most one rule of each kind: the class, and the limits. */
+/** At most one rule of each kind: the class, the limits, and the rules inside each qube. */
 export interface NamedPolicy extends ClientLimits {
   readonly class?: ClassName;
   /** The tags whose qubes have this policy, in order, each once. */
   readonly tags?: readonly string[];
+  /** Rules inside each qube, at least one. */
+  readonly rules?: readonly QosRule[];
 }
 
 /** Tags as qubesd takes them (core-admin qubes/tags.py). */
@@ -21,10 +24,11 @@ const NAMED_POLICY = z
     class: z.exactOptional(z.enum(CLASS_NAMES, { error: `expected ${classNameList()}` })),
     ...LIMIT_TOKENS,
     tags: z.exactOptional(parsedToken(parseTags, (tags) => tags.join(','))),
+    rules: z.exactOptional(parsedToken(parsePolicyRules, formatCompactRules)),
   })
   .check(z.refine((policy) => !hasIdleBurst(policy), { error: IDLE_BURST }));
 
-/** `class=ef up=5mbit down=20mbit tags=calls,work`, each part optional. */
+/** `class=ef up=5mbit down=20mbit tags=calls,work rules=user:backup->cs1`, each part optional. */
 export const POLICY_VALUE = tokenCodec<NamedPolicy>(NAMED_POLICY, Object.keys(NAMED_POLICY.shape));
 
 /**
@@ -51,4 +55,10 @@ function parseTags(text: string): readonly string[] {
   if (new Set(tags).size !== tags.length)
     throw new QosError('policy', `tags ${quote(text)}: expected each once.`);
   return [...tags].sort();
+}
+
+function parsePolicyRules(text: string): readonly QosRule[] {
+  const rules = parseOwnRules(text);
+  if (rules.length === 0) throw new QosError('policy', 'no rule: expected at least one.');
+  return rules;
 }

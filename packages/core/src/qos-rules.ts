@@ -1,6 +1,6 @@
 // Owns `vm-config.qos-rules`: which packets of a qube have another class than the qube, as text and as data (design.md 3.3).
 import { isIpv4, isIpv6 } from './addresses.js';
-import { classNameList, isClassName, type ClassName } from './classes.js';
+import { betterClass, classNameList, isClassName, type ClassName } from './classes.js';
 import { QosError } from './errors.js';
 import { quote } from './quote.js';
 import { canonicalNetwork, isNetwork } from './tc/prefixes.js';
@@ -75,7 +75,10 @@ const SELECTOR_NAMES = Object.keys(SELECTORS) as SelectorName[];
  * @throws QosError('policy') for anything else that is wrong, naming the rule: then nothing of the value counts.
  */
 export function parseRules(value: string): RulesReading {
-  const texts = value === '' ? [] : value.split(';');
+  return readTexts(value === '' ? [] : value.split(';'));
+}
+
+function readTexts(texts: readonly string[]): RulesReading {
   if (texts.length > MAX_RULES)
     throw new QosError('policy', `${texts.length} rules: expected at most ${MAX_RULES}.`);
   const warnings: string[] = [];
@@ -99,7 +102,15 @@ export function parseRules(value: string): RulesReading {
  * @throws QosError('policy')
  */
 export function parseOwnRules(value: string): readonly QosRule[] {
-  const { rules, warnings } = parseRules(value);
+  return withoutWarnings(parseRules(value));
+}
+
+/** The same of rules that come one by one. @throws QosError('policy') */
+export function parseRuleList(texts: readonly string[]): readonly QosRule[] {
+  return withoutWarnings(readTexts(texts));
+}
+
+function withoutWarnings({ rules, warnings }: RulesReading): readonly QosRule[] {
   const [first] = warnings;
   if (first !== undefined) throw new QosError('policy', first.replace(', is left out:', ':'));
   return rules;
@@ -108,6 +119,16 @@ export function parseOwnRules(value: string): readonly QosRule[] {
 /** The value to store; parseRules reads it back to the same. */
 export function formatRules(rules: readonly QosRule[]): string {
   return rules.map(formatRule).join('; ');
+}
+
+/** The shortest value that says the same: it has no space, so that it fits into a token. */
+export function formatCompactRules(rules: readonly QosRule[]): string {
+  return formatRules(rules).replaceAll(' ', '');
+}
+
+/** The best class that a rule names and the class of what none matches: the best that may be sent. */
+export function bestOf(rules: readonly QosRule[], otherwise: ClassName): ClassName {
+  return rules.map((rule) => rule.class).reduce(betterClass, otherwise);
 }
 
 /** `user:alice,udp/3478 -> ef`; the matches in one order. */

@@ -18,6 +18,8 @@ export const VM_CONFIG = {
   rules: 'qos-rules',
   /** The class that a policy gives to a qube; `dscp` ranks above. Written by dom0's program only. */
   policyClass: 'qos-class',
+  /** The rules that a policy gives to a qube; `qos-rules` ranks above. Written by dom0's program only. */
+  policyRules: 'qos-policy-rules',
   /** On a NetVM: `1` is to believe dom0 and not the packet; anything else, and nothing, is to trust the packet. */
   enforce: 'qos-enforce',
 } as const;

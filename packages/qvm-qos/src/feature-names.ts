@@ -8,6 +8,7 @@ export const FEATURE = {
   uplink: VM_CONFIG_FEATURE_PREFIX + VM_CONFIG.uplink,
   enforce: VM_CONFIG_FEATURE_PREFIX + VM_CONFIG.enforce,
   policyClass: VM_CONFIG_FEATURE_PREFIX + VM_CONFIG.policyClass,
+  policyRules: VM_CONFIG_FEATURE_PREFIX + VM_CONFIG.policyRules,
   clientPrefix: VM_CONFIG_FEATURE_PREFIX + CLIENT_PREFIX,
   ...QOS_FEATURE,
 } as const;
@@ -19,9 +20,12 @@ export function isIntent(feature: string): boolean {
   return INTENT.includes(feature);
 }
 
+/** What a policy gives to a qube. */
+export const OF_POLICY: readonly string[] = [FEATURE.policyClass, FEATURE.policyRules];
+
 /** True for a feature that follows from others: it is written and removed by publication alone. */
 export function isDerived(feature: string): boolean {
-  return feature === FEATURE.policyClass || feature.startsWith(FEATURE.clientPrefix);
+  return OF_POLICY.includes(feature) || feature.startsWith(FEATURE.clientPrefix);
 }
 
 /** True for every feature that publication reads. */

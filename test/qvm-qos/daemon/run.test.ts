@@ -88,6 +88,24 @@ describe('the service', () => {
     await expectEntries([]);
   });
 
+  test('follows rules inside a qube, own ones and those of a policy', async () => {
+    await serve();
+    runService();
+    machine.setFeature('work', 'vm-config.qos-rules', 'tcp/22 -> cs5; user:backup -> cs1');
+    await expectEntries(['sys-firewall 10.137.0.5 cs0 cs5', 'sys-net 10.137.0.3 cs0 cs5']);
+    machine.setFeature('work', 'vm-config.qos-rules', 'tcp/22 -> cs5 user:backup -> cs1');
+    await expectEntries([]);
+    machine.setFeature('dom0', 'qos.policy.calls', 'rules=udp/3478->ef');
+    machine.setFeature('work', 'qos.attach', 'calls');
+    machine.removeFeature('work', 'vm-config.qos-rules');
+    await expectEntries(['sys-firewall 10.137.0.5 cs0 ef', 'sys-net 10.137.0.3 cs0 ef']);
+    const given = (): string | undefined => machine.qube('work').features.get('vm-config.qos-policy-rules');
+    await vi.waitFor(() => expect(given()).toBe('udp/3478->ef'));
+    machine.removeFeature('work', 'qos.attach');
+    await expectEntries([]);
+    await vi.waitFor(() => expect(given()).toBeUndefined());
+  });
+
   test('follows a netvm, a reset, the default netvm, tags, policies, new and deleted qubes', async () => {
     machine.setFeature('work', 'vm-config.dscp', 'ef');
     await serve();

@@ -27,6 +27,12 @@ describe('an event makes stale', () => {
   test.each<[string, (machine: MachineModel) => void, Stale[]]>([
     ['a class', (machine) => machine.setFeature('work', 'vm-config.dscp', 'cs1'), [WORK]],
     ['no class', (machine) => machine.removeFeature('work', 'vm-config.dscp'), [WORK]],
+    ['rules', (machine) => machine.setFeature('work', 'vm-config.qos-rules', 'tcp -> ef'), [WORK]],
+    [
+      'rules of a policy that somebody wrote',
+      (machine) => machine.setFeature('work', 'vm-config.qos-policy-rules', 'tcp->ef'),
+      [WORK],
+    ],
     ['limits', (machine) => machine.setFeature('work', 'qos.limit', 'up=1mbit'), [WORK]],
     ['a policy', (machine) => machine.setFeature('dom0', 'qos.policy.x', ''), [{ qube: 'dom0' }]],
     [

@@ -1,13 +1,12 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { CLASS_NAMES } from '@qubes-qos/core/classes';
 import { diffAround, type Before } from '@qubes-qos/qvm-qos/publish/around';
 import { planPublication } from '@qubes-qos/qvm-qos/publish/desired';
 import { diffPublication } from '@qubes-qos/qvm-qos/publish/diff';
 import type { System } from '@qubes-qos/qvm-qos/publish/system';
+import { anyClass, anyDom0, anyOwnRules, anyWords, CLASS, RULES } from './any-words.js';
 import { having, machineWith, ordinary, written } from './machine.js';
 
-const CLASS = 'vm-config.dscp';
 const ON = { 'vm-config.qos-enforce': '1' };
 
 /** Where dom0's word counts already. */
@@ -16,9 +15,8 @@ const BELIEVING = {
   'sys-firewall': { ...ordinary('sys-firewall'), ...having(ON) },
 };
 
-/** The qube and the NetVMs above it, as they are when the qube has the class. */
-function partOf(system: System, name: string, className: string | undefined): System {
-  const whole = withClass(system, name, className);
+/** The qube and the NetVMs above it. */
+function partOf(whole: System, name: string): System {
   const names = new Set(['dom0']);
   for (let next: string | undefined = name; next !== undefined && !names.has(next);) {
     names.add(next);
@@ -31,12 +29,12 @@ function withClass(system: System, name: string, className: string | undefined):
   return written(system, [{ qube: name, feature: CLASS, to: className ?? null }]);
 }
 
-function before(name: string, className: string | undefined): Before {
-  return new Map([[name, new Map([[CLASS, className]])]]);
+function before(name: string, value: string | undefined, feature = CLASS): Before {
+  return new Map([[name, new Map([[feature, value]])]]);
 }
 
 function around(system: System, from: string | undefined, to: string | undefined): string[] | undefined {
-  return diffAround(partOf(system, 'work', to), before('work', from))?.map(
+  return diffAround(partOf(withClass(system, 'work', to), 'work'), before('work', from))?.map(
     ({ qube, feature, to: value }) => `${qube} ${feature.replace('vm-config.', '')}: ${value ?? '-'}`,
   );
 }
@@ -73,30 +71,39 @@ describe('one qube tells enough', () => {
 
 test('whatever the machine: the short way ends where the whole way ends', () => {
   const names = ['a', 'b', 'c', 'd', 'e', 'f'];
-  const className = fc.constantFrom(undefined, ...CLASS_NAMES);
   const qube = fc.record({
     netvm: fc.constantFrom(undefined, ...names),
-    providesNetwork: fc.boolean(),
-    isTunnel: fc.boolean(),
-    className,
+    ...{ providesNetwork: fc.boolean(), isTunnel: fc.boolean(), words: anyWords },
   });
+  const change = fc.oneof(
+    fc.record({ feature: fc.constant(CLASS), to: anyClass }),
+    fc.record({ feature: fc.constant(RULES), to: anyOwnRules }),
+  );
+  const qubes = fc.array(qube, { minLength: 6, maxLength: 6 });
+  let shortWays = 0;
   fc.assert(
-    fc.property(fc.array(qube, { minLength: 6, maxLength: 6 }), fc.nat(5), className, (all, index, to) => {
+    fc.property(anyDom0, qubes, fc.nat(5), change, (dom0, all, index, { feature, to }) => {
       const name = names[index]!;
       const system: System = {
-        qubes: all.map(({ netvm, providesNetwork, isTunnel, className: own }, position) => ({
-          ...{ name: names[position]!, klass: 'AppVM', netvm, ip: `10.0.0.${position}`, ip6: '' },
-          ...{ providesNetwork, tags: isTunnel ? ['qos-tunnel'] : [] },
-          features: new Map(Object.entries({ ...ON, ...(own === undefined ? {} : { [CLASS]: own }) })),
-        })),
+        qubes: [
+          dom0,
+          ...all.map(({ netvm, providesNetwork, isTunnel, words }, position) => ({
+            ...{ name: names[position]!, klass: 'AppVM', netvm, ip: `10.0.0.${position}`, ip6: '' },
+            ...{ providesNetwork, tags: isTunnel ? ['qos-tunnel'] : [] },
+            features: new Map(Object.entries({ ...ON, ...words })),
+          })),
+        ],
       };
       const told = written(system, diffPublication(system, planPublication(system)));
-      const from = told.qubes[index]?.features.get(CLASS);
-      const short = diffAround(partOf(told, name, to), before(name, from));
+      const from = told.qubes[index + 1]?.features.get(feature);
+      const now = written(told, [{ qube: name, feature, to: to ?? null }]);
+      const short = diffAround(partOf(now, name), before(name, from, feature));
       if (short === undefined) return;
-      const now = written(withClass(told, name, to), short);
-      expect(diffPublication(now, planPublication(now))).toEqual([]);
+      shortWays++;
+      const after = written(now, short);
+      expect(diffPublication(after, planPublication(after))).toEqual([]);
     }),
     { numRuns: 2000 },
   );
+  expect(shortWays).toBeGreaterThan(200);
 });

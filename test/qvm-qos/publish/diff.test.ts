@@ -1,10 +1,11 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { betterClass, CLASS_NAMES, type ClassName } from '@qubes-qos/core/classes';
+import { betterClass } from '@qubes-qos/core/classes';
 import { parseClientPolicy } from '@qubes-qos/core/client-policy';
 import { planPublication } from '@qubes-qos/qvm-qos/publish/desired';
 import { diffPublication } from '@qubes-qos/qvm-qos/publish/diff';
 import type { System } from '@qubes-qos/qvm-qos/publish/system';
+import { anyDom0, anyWords, classesNamed } from './any-words.js';
 import { having, machineWith, ordinary, written } from './machine.js';
 
 const EF = having({ 'vm-config.dscp': 'ef' });
@@ -61,7 +62,9 @@ describe('the difference', () => {
         const after = written(system, diffPublication(system, publication));
         expect(diffPublication(after, planPublication(after))).toEqual([]);
         const best = system.qubes
-          .map(({ features }) => (features.get('vm-config.dscp') ?? 'cs0') as ClassName)
+          .flatMap(({ features }) =>
+            [...features].flatMap(([feature, value]) => classesNamed(feature, value)),
+          )
           .reduce(betterClass, 'cs0');
         for (const features of publication.derived.values())
           for (const [feature, value] of features) {
@@ -75,28 +78,29 @@ describe('the difference', () => {
   });
 });
 
-/** Eight qubes with any netvms, rings too, any classes, and forged entries. */
+/** Eight qubes with any netvms, rings too, any classes, rules and policies, and forged entries. */
 function anyMachine(): fc.Arbitrary<System> {
   const names = ['a', 'b', 'c', 'd', 'e', 'f', 'g', 'h'];
   const qube = fc.record({
     netvm: fc.constantFrom('', ...names),
     providesNetwork: fc.boolean(),
-    className: fc.constantFrom(undefined, ...CLASS_NAMES),
+    words: anyWords,
     isTunnel: fc.boolean(),
     ip: fc.integer({ min: 1, max: 9 }),
     forged: fc.constantFrom(
       {},
       { 'vm-config.qos.10.0.0.1': 'max=ef' },
-      { 'vm-config.qos.': 'x', 'vm-config.qos-class': 'ef' },
+      { 'vm-config.qos.': 'x', 'vm-config.qos-class': 'ef', 'vm-config.qos-policy-rules': 'tcp->ef' },
     ),
   });
-  return fc.array(qube, { minLength: 8, maxLength: 8 }).map((all) => ({
-    qubes: all.map(({ netvm, providesNetwork, className, isTunnel, ip, forged }, index) => ({
-      ...{ name: names[index] ?? '', klass: 'AppVM', netvm: netvm === '' ? undefined : netvm },
-      ...{ ip: `10.0.0.${ip}`, ip6: '', providesNetwork, tags: isTunnel ? ['qos-tunnel'] : [] },
-      features: new Map(
-        Object.entries({ ...forged, ...(className === undefined ? {} : { 'vm-config.dscp': className }) }),
-      ),
-    })),
+  return fc.tuple(anyDom0, fc.array(qube, { minLength: 8, maxLength: 8 })).map(([dom0, all]) => ({
+    qubes: [
+      dom0,
+      ...all.map(({ netvm, providesNetwork, words, isTunnel, ip, forged }, index) => ({
+        ...{ name: names[index] ?? '', klass: 'AppVM', netvm: netvm === '' ? undefined : netvm },
+        ...{ ip: `10.0.0.${ip}`, ip6: '', providesNetwork, tags: isTunnel ? ['qos-tunnel'] : [] },
+        features: new Map(Object.entries({ ...forged, ...words })),
+      })),
+    ],
   }));
 }

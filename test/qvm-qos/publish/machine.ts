@@ -1,4 +1,5 @@
 // Owns a snapshot of an ordinary machine, to which a test adds what it is about.
+import { planPublication } from '@qubes-qos/qvm-qos/publish/desired';
 import type { QubeFacts, System } from '@qubes-qos/qvm-qos/publish/system';
 
 /** A qube as a test writes it. */
@@ -67,4 +68,17 @@ export function written(
 /** A qube of the ordinary machine, to lay something over it. */
 export function ordinary(name: string): Described {
   return ORDINARY[name] ?? {};
+}
+
+/** `QUBE FEATURE: VALUE` for all derived features of the ordinary machine with changes. */
+export function derivedOf(changes: Readonly<Record<string, Described>>): string[] {
+  const { derived } = planPublication(machineWith(changes));
+  return [...derived].flatMap(([qube, features]) =>
+    [...features].map(([feature, value]) => `${qube} ${feature.replace('vm-config.', '')}: ${value}`),
+  );
+}
+
+/** What is said of it. */
+export function warningsOf(changes: Readonly<Record<string, Described>>): readonly string[] {
+  return planPublication(machineWith(changes)).warnings;
 }

@@ -1,23 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { planPublication } from '@qubes-qos/qvm-qos/publish/desired';
-import type { System } from '@qubes-qos/qvm-qos/publish/system';
-import { having, machineWith, ordinary, type Described } from './machine.js';
-
-/** `QUBE FEATURE: VALUE` for all derived features. */
-function derivedOf(changes: Readonly<Record<string, Described>>): string[] {
-  return linesOf(machineWith(changes));
-}
-
-function linesOf(system: System): string[] {
-  const { derived } = planPublication(system);
-  return [...derived].flatMap(([qube, features]) =>
-    [...features].map(([feature, value]) => `${qube} ${feature.replace('vm-config.', '')}: ${value}`),
-  );
-}
-
-function warningsOf(changes: Readonly<Record<string, Described>>): readonly string[] {
-  return planPublication(machineWith(changes)).warnings;
-}
+import { derivedOf, having, ordinary, warningsOf, type Described } from './machine.js';
 
 const EF = having({ 'vm-config.dscp': 'ef' });
 
@@ -51,9 +33,28 @@ describe('entries', () => {
     );
   });
 
-  test('what is no rule grants nothing', () => {
-    const work = having({ 'vm-config.qos-rules': 'ef ef; -> gold; ->; max=ef' });
-    expect(derivedOf({ work: { ...ordinary('work'), ...work } })).toEqual([]);
+  test.each(['ef ef; -> gold; ->; max=ef', '-> ef', 'user:a -> ef; user:b', 'user:a -> ef;'])(
+    'what cannot be read grants nothing, and is said: %j',
+    (rules) => {
+      const changes = { work: { ...ordinary('work'), ...having({ 'vm-config.qos-rules': rules }) } };
+      expect(derivedOf(changes)).toEqual([]);
+      expect(warningsOf(changes)[0]).toMatch(/^vm-config\.qos-rules of work is not used: rule \d, /);
+      const known = having({ 'vm-config.qos-rules': rules, 'vm-config.dscp': 'cs5' });
+      expect(derivedOf({ work: { ...ordinary('work'), ...known } })[1]).toBe(
+        'sys-firewall qos.10.137.0.5: class=cs5 max=cs5 zero=keep ip6=fd09::5',
+      );
+    },
+  );
+
+  test('a rule that only a newer agent knows is said; the others grant', () => {
+    const rules = 'app:zoom -> ef; tcp/22 -> cs5';
+    const changes = { work: { ...ordinary('work'), ...having({ 'vm-config.qos-rules': rules }) } };
+    expect(derivedOf(changes)[1]).toBe(
+      'sys-firewall qos.10.137.0.5: class=cs0 max=cs5 zero=keep ip6=fd09::5',
+    );
+    expect(warningsOf(changes)).toEqual([
+      expect.stringContaining('vm-config.qos-rules of work: rule 1, "app:zoom -> ef", is left out'),
+    ]);
   });
 
   test('a Tor gateway has its own class, not that of its clients', () => {
@@ -154,67 +155,5 @@ describe('values that cannot be used never promote', () => {
     };
     expect(derivedOf(changes)).toEqual([]);
     expect(warningsOf(changes)).toHaveLength(2);
-  });
-});
-
-describe('which word counts', () => {
-  const dom0 = {
-    klass: 'AdminVM',
-    ...having({
-      'qos.policy.own': 'class=ef',
-      'qos.policy.tagged': 'class=cs5 up=5mbit tags=calls',
-      'qos.policy.all': 'class=cs2 up=1mbit down=2mbit',
-    }),
-  };
-  const firewall = { ...ordinary('sys-firewall'), ...having({ 'qos.attach': 'all' }) };
-  const entry = (work: Described): string | undefined =>
-    derivedOf({ dom0, 'sys-firewall': firewall, work: { ...ordinary('work'), ...work } }).find((line) =>
-      line.startsWith('sys-firewall qos.10.137.0.5'),
-    );
-
-  test.each([
-    [
-      'own class and limit',
-      having({ 'vm-config.dscp': 'cs1', 'qos.limit': 'down=9mbit', 'qos.attach': 'own' }),
-      'class=cs1 max=cs1 zero=class ip6=fd09::5 down=9mbit',
-    ],
-    [
-      'the policy, with the limit of the tag',
-      { tags: ['calls'], ...having({ 'qos.attach': 'own' }) },
-      'class=ef max=ef zero=class ip6=fd09::5 up=5mbit',
-    ],
-    ['the tag', { tags: ['calls'] }, 'class=cs5 max=cs5 zero=class ip6=fd09::5 up=5mbit'],
-    ['the NetVM', {}, 'class=cs2 max=cs2 zero=class ip6=fd09::5 up=1mbit down=2mbit'],
-  ])('%s', (_, work, expected) => {
-    expect(entry(work)).toBe(`sys-firewall qos.10.137.0.5: ${expected}`);
-  });
-
-  test('a policy gives the qube its class, also where an own one ranks above', () => {
-    const work = { ...ordinary('work'), ...having({ 'vm-config.dscp': 'cs1', 'qos.attach': 'own' }) };
-    expect(derivedOf({ dom0, work })).toContain('work qos-class: ef');
-  });
-
-  test('a policy on a NetVM is for its clients, not for itself', () => {
-    const lines = derivedOf({ dom0, 'sys-firewall': firewall });
-    expect(lines).not.toContain('sys-firewall qos-class: cs2');
-    expect(lines).toContain('personal qos-class: cs2');
-    expect(lines).toContain('sys-whonix qos-class: cs2');
-    expect(lines).not.toContain('anon-whonix qos-class: cs2');
-  });
-
-  test('of two tags the worse class counts', () => {
-    const two = {
-      klass: 'AdminVM',
-      ...having({ 'qos.policy.a': 'class=ef tags=x', 'qos.policy.b': 'class=cs1 tags=y' }),
-    };
-    const changes = { dom0: two, work: { ...ordinary('work'), tags: ['x', 'y'] } };
-    expect(derivedOf(changes)).toContain('work qos-class: cs1');
-    expect(warningsOf(changes)).toEqual(['work has several policies by its tags (a, b): b counts.']);
-  });
-
-  test('a policy that there is not is said, and gives nothing', () => {
-    const changes = { work: { ...ordinary('work'), ...having({ 'qos.attach': 'gone' }) } };
-    expect(derivedOf(changes)).toEqual([]);
-    expect(warningsOf(changes)[0]).toContain('work has the policy "gone", which there is not');
   });
 });

@@ -1,7 +1,7 @@
 // Owns the short way: what a change of a few qubes means, from those qubes and the NetVMs above them alone. Pure.
 import { parseClientPolicy } from '@qubes-qos/core/client-policy';
 import { CLASS_NAMES } from '@qubes-qos/core/classes';
-import { FEATURE } from '../feature-names.js';
+import { FEATURE, OF_POLICY } from '../feature-names.js';
 import { planPublication, type Publication } from './desired.js';
 import { diffPublication, type FeatureChange } from './diff.js';
 import type { QubeFacts, System } from './system.js';
@@ -30,7 +30,7 @@ export function diffAround(part: System, before: Before): FeatureChange[] | unde
       continue;
     }
     touched.add(`${qube.netvm} ${feature}`);
-    if (isChanged) touched.add(`${qube.name} ${FEATURE.policyClass}`);
+    if (isChanged) for (const name of OF_POLICY) touched.add(`${qube.name} ${name}`);
   }
   return withBelief(part, now, touched);
 }

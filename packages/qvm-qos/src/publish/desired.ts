@@ -3,6 +3,7 @@ import { isIpv4, isIpv6 } from '@qubes-qos/core/addresses';
 import { betterClass, DEFAULT_CLASS, worseClass, type ClassName } from '@qubes-qos/core/classes';
 import type { ClientLimits } from '@qubes-qos/core/client-limits';
 import { formatClientPolicy, type ClientPolicy } from '@qubes-qos/core/client-policy';
+import { formatCompactRules } from '@qubes-qos/core/qos-rules';
 import { quote } from '@qubes-qos/core/quote';
 import { FEATURE } from '../feature-names.js';
 import { readIntents, type Intent } from './intent.js';
@@ -36,8 +37,11 @@ export function planPublication(system: System): Publication {
   const put = (qube: string, feature: string, value: string): void => {
     derived.set(qube, (derived.get(qube) ?? new Map<string, string>()).set(feature, value));
   };
-  for (const [name, { policyClass }] of intents)
+  for (const [name, { policyClass, policyRules }] of intents) {
     if (policyClass !== undefined) put(name, FEATURE.policyClass, policyClass);
+    // The shortest form: it fits into a feature, as it did into the policy.
+    if (policyRules !== undefined) put(name, FEATURE.policyRules, formatCompactRules(policyRules));
+  }
   const entries = entriesByNetvm(system, intents, heard);
   for (const [netvm, clients] of entries)
     for (const [ip, policy] of clients) put(netvm, FEATURE.clientPrefix + ip, formatClientPolicy(policy));

@@ -1,8 +1,9 @@
 // Owns which of several words about a qube counts: its own, its policy's, its tag's policy's, its NetVM's policy's. Pure.
-import { betterClass, DEFAULT_CLASS, isClassName, worseClass, type ClassName } from '@qubes-qos/core/classes';
+import { DEFAULT_CLASS, isClassName, worseClass, type ClassName } from '@qubes-qos/core/classes';
 import { LIMITS_VALUE, type ClientLimits } from '@qubes-qos/core/client-limits';
 import { messageOf } from '@qubes-qos/core/errors';
 import type { NamedPolicy } from '@qubes-qos/core/named-policy';
+import { bestOf, parseRules, type QosRule } from '@qubes-qos/core/qos-rules';
 import { quote } from '@qubes-qos/core/quote';
 import { FEATURE } from '../feature-names.js';
 import { readPolicies, type QubeFacts, type System } from './system.js';
@@ -21,11 +22,14 @@ export interface PolicyInForce {
 export interface Intent {
   readonly class: ClassName;
   readonly classSource: Source;
-  /** The best class that its own rules name, or its class. */
+  /** The best class that the rules inside it name, or its class. */
   readonly best: ClassName;
+  /** True when rules inside it say what a packet is: its own, readable or not, or a policy's. */
   readonly hasRules: boolean;
   /** The class of the first policy that has one; undefined for none. */
   readonly policyClass: ClassName | undefined;
+  /** The rules of the first policy that has some; undefined for none. */
+  readonly policyRules: readonly QosRule[] | undefined;
   readonly limits: ClientLimits;
   readonly limitsSource: Source;
   /** The policies of this qube, best first. */
@@ -65,15 +69,18 @@ function intentOf(
   const policyClass = granting?.policy.class;
   const own = ownClass(name, features.get(FEATURE.class), policyClass, warn);
   const className = own ?? policyClass ?? DEFAULT_CLASS;
-  const rules = features.get(FEATURE.rules) ?? '';
+  const policyRules = policies.find(({ policy }) => policy.rules !== undefined)?.policy.rules;
+  const stored = features.get(FEATURE.rules);
+  const rules = ownRules(name, stored, warn) ?? policyRules ?? [];
   const limiting = policies.find(({ policy }) => hasLimits(policy));
   const ownLimits = readLimits(name, features.get(FEATURE.limit), warn);
   return {
     class: className,
     classSource: own !== undefined ? 'own' : (granting?.source ?? 'default'),
-    best: classesOfRules(rules).reduce(betterClass, className),
-    hasRules: rules !== '',
+    best: bestOf(rules, className),
+    hasRules: (stored ?? '') !== '' || rules.length > 0,
     policyClass,
+    policyRules,
     limits: ownLimits ?? limitsOf(limiting?.policy ?? {}),
     limitsSource: ownLimits !== undefined ? 'own' : (limiting?.source ?? 'default'),
     policies,
@@ -95,11 +102,21 @@ function ownClass(
   return taken;
 }
 
-/** The classes behind the arrows of `user:alice,udp/3478 -> ef; …`. What is written otherwise names none. */
-function classesOfRules(rules: string): ClassName[] {
-  return [...rules.matchAll(/->\s*([a-z0-9]+)/g)].flatMap(([, word = '']) =>
-    isClassName(word) ? [word] : [],
-  );
+/** undefined when it has none: empty is none as well, whatever a policy says. What cannot be read grants nothing. */
+function ownRules(
+  name: string,
+  value: string | undefined,
+  warn: (text: string) => void,
+): readonly QosRule[] | undefined {
+  if (value === undefined) return undefined;
+  try {
+    const { rules, warnings } = parseRules(value);
+    for (const text of warnings) warn(`${FEATURE.rules} of ${name}: ${text}`);
+    return rules;
+  } catch (error) {
+    warn(`${FEATURE.rules} of ${name} is not used: ${messageOf(error)}`);
+    return [];
+  }
 }
 
 function readLimits(
@@ -143,7 +160,10 @@ function policiesOf(
   ];
 }
 
-/** Two tags with different policies: the one with the worse class, so that no tag makes another's word better. */
+/**
+ * Two tags with different policies: the one with the worse class, so that no tag makes another's word better; and what
+ * its rules name is not better than what any of them would let the qube send.
+ */
 function byTag(
   { name: qube, tags }: QubeFacts,
   policies: ReadonlyMap<string, NamedPolicy>,
@@ -155,15 +175,29 @@ function byTag(
     .sort((one, other) => (one.name < other.name ? -1 : 1));
   const [first, ...rest] = found;
   if (first === undefined) return [];
+  if (rest.length === 0) return [first];
   const chosen = rest.reduce((best, next) => {
     const [a, b] = [best.policy.class ?? DEFAULT_CLASS, next.policy.class ?? DEFAULT_CLASS];
     return a !== b && worseClass(a, b) === b ? next : best;
   }, first);
-  if (rest.length > 0) {
-    const names = found.map(({ name }) => name).join(', ');
-    warnings.push(`${qube} has several policies by its tags (${names}): ${chosen.name} counts.`);
-  }
-  return [chosen];
+  const least = found.map(({ policy }) => bestOfPolicy(policy)).reduce(worseClass);
+  const names = found.map(({ name }) => name).join(', ');
+  const kept =
+    bestOfPolicy(chosen.policy) === least
+      ? ''
+      : `, its rules up to ${least}, the best that all of them grant`;
+  warnings.push(`${qube} has several policies by its tags (${names}): ${chosen.name} counts${kept}.`);
+  return [{ ...chosen, policy: withRulesUpTo(chosen.policy, least) }];
+}
+
+/** The best class that a qube may send by this policy alone. */
+function bestOfPolicy({ class: className = DEFAULT_CLASS, rules = [] }: NamedPolicy): ClassName {
+  return bestOf(rules, className);
+}
+
+function withRulesUpTo(policy: NamedPolicy, most: ClassName): NamedPolicy {
+  if (policy.rules === undefined) return policy;
+  return { ...policy, rules: policy.rules.map((rule) => ({ ...rule, class: worseClass(rule.class, most) })) };
 }
 
 function hasLimits({ up, down }: ClientLimits): boolean {
