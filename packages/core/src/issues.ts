@@ -23,11 +23,18 @@ function describeIssue(issue: Issue, value: unknown): string {
   return `${where}found ${shown(at(value, issue.path))}, expected ${expected}`;
 }
 
+/** What TOML calls them. */
+const KINDS: ReadonlyMap<string, string> = new Map([
+  ['array', 'a list'],
+  ['object', 'a table'],
+  ['record', 'a table'],
+]);
+
 /** What is expected instead, or undefined when the message of the issue says it all. */
 function expectation(issue: Issue): string | undefined {
   switch (issue.code) {
     case 'invalid_type':
-      return `a ${issue.expected}`;
+      return KINDS.get(issue.expected) ?? `a ${issue.expected}`;
     case 'too_small':
       return `at least ${String(issue.minimum)}`;
     case 'too_big':
