@@ -35,6 +35,7 @@ import = ["common.toml"]
 [qubes.work]
 class = "ef"
 limit = { up = "5mbit", down = "20mbit" }
+rules = ["user:backup -> cs1", "tcp/22 -> cs5"]
 
 [qubes.mail]
 policy = "calls"
@@ -46,6 +47,7 @@ line = { up = "20mbit", down = "100mbit", overhead = "docsis" }
 const COMMON = `[policies.calls]
 class = "cs5"
 tags = ["meeting"]
+rules = ["udp/3478-3481 -> ef"]
 
 [qubes.sys-firewall]
 policy = "background"
@@ -82,15 +84,17 @@ test('what is exported makes the machine again', async () => {
   await write('common.toml', COMMON);
   await type('apply office.toml');
   dom0.machine.setFeature('vault', 'vm-config.dscp', '');
-  dom0.machine.setFeature('work', 'vm-config.qos-rules', 'user:a -> ef');
+  dom0.machine.setFeature('mail', 'vm-config.qos-rules', '');
   await type('sync');
+  expect(dom0.vmConfig('mail', 'qos-policy-rules')).toBe('udp/3478-3481->ef');
   const before = new Map(dom0.machine.qubes().map(({ name, features }) => [name, new Map(features)]));
   await write('export.toml', (await type('export')).stdout);
   expect(await type('diff export.toml')).toMatchObject({ stdout: '', exitCode: 0 });
   await write('empty.toml', '');
   await type('apply empty.toml');
   expect(dom0.vmConfig('work', 'dscp')).toBeUndefined();
-  expect(dom0.vmConfig('work', 'qos-rules')).toBe('user:a -> ef');
+  expect(dom0.vmConfig('work', 'qos-rules')).toBeUndefined();
+  expect(dom0.vmConfig('mail', 'qos-policy-rules')).toBeUndefined();
   await type('apply export.toml');
   // Where dom0's word counts was turned on by publication, and stays.
   expect(new Map(dom0.machine.qubes().map(({ name, features }) => [name, new Map(features)]))).toEqual(
@@ -114,8 +118,34 @@ test('with --keep, what the file does not name stays', async () => {
 test('a value that means the same is no difference', async () => {
   await boot();
   dom0.machine.setFeature('work', 'qos.limit', 'down=2000kbit  up=1mbit');
-  await write('one.toml', '[qubes.work]\nlimit = { down = "2mbit", up = "1mbit" }\n');
+  dom0.machine.setFeature('mail', 'vm-config.qos-rules', 'to:10.1.2.3/8,user:a->ef;tcp/22-22 ->cs5');
+  dom0.machine.setFeature('dom0', 'qos.policy.calls', 'rules=tcp/22->cs5;to:FD00::1->ef class=ef');
+  const lines = [
+    '[qubes.work]',
+    'limit = { down = "2mbit", up = "1mbit" }',
+    '[qubes.mail]',
+    'rules = ["user:a,to:10.0.0.0/8 -> ef", "tcp/22->cs5"]',
+    '[policies.calls]',
+    'class = "ef"',
+    'rules = ["tcp/22 -> cs5", "to:fd00::1 -> ef"]',
+  ];
+  await write('one.toml', `${lines.join('\n')}\n`);
   expect(await type('diff one.toml')).toMatchObject({ stdout: '', exitCode: 0 });
+});
+
+test('rules that only a newer version knows are named, not exported and not replaced unseen', async () => {
+  await boot();
+  dom0.machine.setFeature('work', 'vm-config.qos-rules', 'app:zoom -> ef');
+  const { stdout, stderr } = await type('export');
+  expect(stdout).toBe('');
+  expect(stderr).toContain(
+    'warning: vm-config.qos-rules of work is left out: rule 1, "app:zoom -> ef": match',
+  );
+  await write('one.toml', '[qubes.work]\nrules = []\n');
+  expect(await type('diff one.toml')).toMatchObject({
+    stdout: 'work vm-config.qos-rules: "app:zoom -> ef" -> ""\n',
+    exitCode: 1,
+  });
 });
 
 test('the Salt state uses commands that there are, with a file that is right', async () => {
@@ -162,6 +192,19 @@ describe('what is wrong with a file has its line', () => {
       'one.toml:2: work provides no network, so that it has no line; ',
     ],
     ['[policies."a b"]\nclass = "ef"', 'one.toml:1: policies.a b: '],
+    [
+      '[qubes.work]\nrules = [\n  "tcp/22 -> cs5",\n  "user:a",\n]',
+      'one.toml:2: qubes.work.rules: rule 2, "user:a": expected MATCH,… -> CLASS, as in user:backup -> cs1; ',
+    ],
+    [
+      '[qubes.work]\nclass = "ef"\nrules = ["user:a -> ef; user:b -> ef"]',
+      'one.toml:3: qubes.work.rules: rule 1, "user:a -> ef; user:b -> ef": expected MATCH',
+    ],
+    ['[qubes.work]\nrules = "tcp -> ef"', 'one.toml:2: qubes.work.rules: found "tcp -> ef", expected a list'],
+    [
+      '[policies.a]\nclass = "ef"\nrules = ["app:zoom -> ef"]',
+      'one.toml:3: policies.a.rules: rule 1, "app:zoom -> ef": match "app:zoom": expected one of',
+    ],
     ['[policies.a]\ntags = ["x;y"]', 'one.toml:2: policies.a.tags.0: tag "x;y": expected'],
     [
       '[policies.a]\ntags = ["x"]\n[policies.b]\ntags = ["x"]',
@@ -184,6 +227,20 @@ describe('what is wrong with a file has its line', () => {
     expect(stderr).toMatch(/; nothing was changed\.\n$/);
     expect(exitCode).toBe(1);
     expect(dom0.machine.qubes().flatMap(({ features }) => [...features])).toEqual([]);
+  });
+
+  test('more rules than there can be, longer ones than a feature can hold', async () => {
+    await boot();
+    const rules = (rule: string, count: number): string =>
+      `rules = [${Array.from({ length: count }, () => `"${rule}"`).join(', ')}]\n`;
+    await write('one.toml', `[policies.a]\n${rules('tcp -> ef', 65)}`);
+    expect((await type('apply one.toml')).stderr).toBe(
+      'qvm-qos: error: one.toml:2: policies.a.rules: 65 rules: expected at most 64; nothing was changed.\n',
+    );
+    await write('one.toml', `[qubes.work]\n${rules(`cgroup:${'x'.repeat(60)} -> ef`, 50)}`);
+    expect((await type('apply one.toml')).stderr).toBe(
+      'qvm-qos: error: one.toml:2: qubes.work.rules: 3748 bytes: expected at most 3071 for all rules, the limit of QubesDB; nothing was changed.\n',
+    );
   });
 
   test('no such file', async () => {

@@ -1,16 +1,29 @@
 // Owns the whole of what a user wants of a machine as one TOML file: its schema, its features, its text.
 import * as z from 'zod/mini';
+import { asIssue } from './as-issue.js';
 import { CLASS_NAMES, classNameList, isClassName } from './classes.js';
 import { hasIdleBurst, IDLE_BURST, LIMIT_TOKENS, LIMITS_VALUE } from './client-limits.js';
-import { messageOf } from './errors.js';
+import { messageOf, QosError } from './errors.js';
 import { describeIssues } from './issues.js';
 import { assertPolicyName, assertTag, POLICY_VALUE } from './named-policy.js';
+import { formatRule, formatRules, parseOwnRules, parseRuleList, type QosRule } from './qos-rules.js';
 import { formatUplinkPolicy, parseUplinkPolicy, UPLINK_POLICY } from './uplink-policy.js';
-import { QOS_FEATURE, VM_CONFIG, VM_CONFIG_FEATURE_PREFIX } from './vm-config.js';
+import { MAX_VALUE_BYTES, QOS_FEATURE, VM_CONFIG, VM_CONFIG_FEATURE_PREFIX } from './vm-config.js';
 
 const CLASS = z.enum(CLASS_NAMES, { error: `expected ${classNameList()}` });
 
 const POLICY_NAME = z.string().check(refined(assertPolicyName));
+
+/** Rules inside a qube, one text each; none at all means none, whatever a policy says. */
+const RULES = z.codec(
+  z.array(z.string()),
+  z.custom<readonly QosRule[]>((value) => Array.isArray(value)),
+  {
+    decode: asIssue(parseStorableRules),
+    // zod encodes an object once without checks, absent keys too, before it does so with them.
+    encode: (rules: readonly QosRule[] | undefined) => (rules ?? []).map(formatRule),
+  },
+);
 
 /** No class, whatever a policy says: the "false" of features. */
 const NO_CLASS = 'none';
@@ -20,6 +33,7 @@ const QUBE = z.strictObject({
     z.enum([...CLASS_NAMES, NO_CLASS], { error: `expected ${classNameList()}, or ${NO_CLASS}` }),
   ),
   policy: z.exactOptional(POLICY_NAME),
+  rules: z.exactOptional(RULES),
   enforce: z.exactOptional(z.boolean()),
   limit: z.exactOptional(
     z.strictObject(LIMIT_TOKENS).check(z.refine((limits) => !hasIdleBurst(limits), { error: IDLE_BURST })),
@@ -31,6 +45,7 @@ const POLICY = z
   .strictObject({
     class: z.exactOptional(CLASS),
     ...LIMIT_TOKENS,
+    rules: z.exactOptional(RULES),
     tags: z.exactOptional(z.array(z.string().check(refined(assertTag)))),
   })
   .check(z.refine((policy) => !hasIdleBurst(policy), { error: IDLE_BURST }));
@@ -77,6 +92,7 @@ export type IntentFeatures = ReadonlyMap<string, ReadonlyMap<string, string>>;
 
 const NAMES = {
   class: VM_CONFIG_FEATURE_PREFIX + VM_CONFIG.dscp,
+  rules: VM_CONFIG_FEATURE_PREFIX + VM_CONFIG.rules,
   enforce: VM_CONFIG_FEATURE_PREFIX + VM_CONFIG.enforce,
   line: VM_CONFIG_FEATURE_PREFIX + VM_CONFIG.uplink,
   ...{ limit: QOS_FEATURE.limit, policy: QOS_FEATURE.attach },
@@ -90,9 +106,10 @@ export function isInMachineFile(feature: string): boolean {
 /** The features that a file asks for. */
 export function featuresOfFile({ policies = {}, qubes = {} }: MachineFile): IntentFeatures {
   const all = new Map<string, ReadonlyMap<string, string>>();
-  for (const [name, { class: className, policy, enforce, limit, line }] of Object.entries(qubes)) {
+  for (const [name, { class: className, rules, policy, enforce, limit, line }] of Object.entries(qubes)) {
     const features: [string, string | undefined][] = [
       [NAMES.class, className === NO_CLASS ? '' : className],
+      [NAMES.rules, rules && formatRules(rules)],
       [NAMES.policy, policy],
       [NAMES.enforce, enforce === undefined ? undefined : enforce ? '1' : '0'],
       [NAMES.limit, limit && LIMITS_VALUE.format(limit)],
@@ -101,10 +118,15 @@ export function featuresOfFile({ policies = {}, qubes = {} }: MachineFile): Inte
     all.set(name, new Map(features.filter((pair): pair is [string, string] => pair[1] !== undefined)));
   }
   const own = all.get('dom0') ?? new Map<string, string>();
-  const stored = Object.entries(policies).map(([name, { tags, ...rules }]): [string, string] => {
-    const sorted = tags === undefined || tags.length === 0 ? {} : { tags: [...new Set(tags)].sort() };
-    return [QOS_FEATURE.policyPrefix + name, POLICY_VALUE.format({ ...rules, ...sorted })];
-  });
+  const stored = Object.entries(policies).map(
+    ([name, { tags = [], rules = [], ...rest }]): [string, string] => {
+      const lists = {
+        ...(tags.length === 0 ? {} : { tags: [...new Set(tags)].sort() }),
+        ...(rules.length === 0 ? {} : { rules }),
+      };
+      return [QOS_FEATURE.policyPrefix + name, POLICY_VALUE.format({ ...rest, ...lists })];
+    },
+  );
   return all.set('dom0', new Map([...own, ...stored]));
 }
 
@@ -119,8 +141,8 @@ export function fileOfFeatures(all: IntentFeatures): { file: MachineFile; faults
         if (feature.startsWith(QOS_FEATURE.policyPrefix)) {
           const name = feature.slice(QOS_FEATURE.policyPrefix.length);
           assertPolicyName(name);
-          const { tags, ...rules } = POLICY_VALUE.parse(value).policy;
-          policies[name] = { ...rules, ...(tags === undefined ? {} : { tags: [...tags] }) };
+          const { tags, ...rest } = POLICY_VALUE.parse(value).policy;
+          policies[name] = { ...rest, ...(tags === undefined ? {} : { tags: [...tags] }) };
         } else qubes[qube] = { ...qubes[qube], ...sectionOf(feature, value) };
       } catch (error) {
         faults.push(`${feature} of ${qube} is left out: ${messageOf(error)}`);
@@ -149,12 +171,26 @@ export function renderMachineFile({ policies = {}, qubes = {} }: MachineFile): s
   ].join('\n');
 }
 
+/** As they can be in a feature. @throws QosError('policy') */
+function parseStorableRules(texts: readonly string[]): readonly QosRule[] {
+  const rules = parseRuleList(texts);
+  const { length } = formatRules(rules);
+  if (length > MAX_VALUE_BYTES)
+    throw new QosError(
+      'policy',
+      `${length} bytes: expected at most ${MAX_VALUE_BYTES} for all rules, the limit of QubesDB.`,
+    );
+  return rules;
+}
+
 function sectionOf(feature: string, value: string): NonNullable<MachineFile['qubes']>[string] {
   switch (feature) {
     case NAMES.class:
       if (value === '') return { class: NO_CLASS };
       if (isClassName(value)) return { class: value };
       throw new Error(`expected ${classNameList()}.`);
+    case NAMES.rules:
+      return { rules: parseOwnRules(value) };
     case NAMES.policy:
       assertPolicyName(value);
       return { policy: value };
