@@ -23,7 +23,7 @@ describe('values that something else has stored', () => {
     expect(stderr).toMatch(
       /^qvm-qos: error: vm-config\.dscp of work is "[ -~]+": expected ef, cs5, cs0, cs2 or cs1; /,
     );
-    expect((await dom0.type(['list'])).stdout).toMatch(/^work +Running +"[ -~]+" \(invalid\) +- +- +-$/m);
+    expect((await dom0.type(['list'])).stdout).toMatch(/^work +Running +"[ -~]+" \(invalid\) +- +- +- +-$/m);
   });
 
   test('an empty class, the "false" of features, is none', async () => {

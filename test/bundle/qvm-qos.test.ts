@@ -136,7 +136,7 @@ describe('pages of documentation', () => {
 
   test('help', async () => {
     await boot();
-    await expectPage('Help', 'help', ['--help', 'set --help', 'uplink -h']);
+    await expectPage('Help', 'help', ['--help', 'set --help', 'uplink -h', 'rule --help']);
   });
 });
 

@@ -45,20 +45,29 @@ export async function lookAround(call: AdminCall, qubes: readonly ListedQube[]):
   });
 }
 
+/** What was given to the qubes, and the command that takes it from them again. */
+interface Given {
+  readonly what: 'the class' | 'the rules';
+  readonly undo: (names: readonly string[]) => string;
+}
+
+const A_CLASS: Given = { what: 'the class', undo: (names) => `qvm-qos unset ${names.join(' ')}` };
+
 /** The lines to print; qubes that share a reason share a line. */
-export function adviseOnClass(around: readonly Surroundings[]): Advice {
+export function adviseOnClass(around: readonly Surroundings[], { what, undo }: Given = A_CLASS): Advice {
   const online = around.filter(({ qube }) => qube.klass !== 'TemplateVM');
   const unknown = around.filter((one) => one.unknown !== undefined);
   return {
     warnings: [
       ...sayOf(
         around.filter((one) => !online.includes(one)),
-        () => 'nothing inherits the class of a template; set it on the qubes based on it.',
+        () =>
+          `nothing inherits ${what} of a template; set ${what === 'the rules' ? 'them' : 'it'} on the qubes based on it.`,
       ),
       ...sayOf(
         around.filter(({ isTor }) => isTor),
         (names) =>
-          `used for Tor; a class makes its packets recognisable on their way (fingerprinting). To undo: qvm-qos unset ${names.join(' ')}`,
+          `used for Tor; a class makes its packets recognisable on their way (fingerprinting). To undo: ${undo(names)}`,
       ),
     ],
     notes: [

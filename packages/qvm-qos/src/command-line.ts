@@ -6,6 +6,7 @@ import { quote } from '@qubes-qos/core/quote';
 import { VERSION } from '@qubes-qos/host/version';
 import { addMachine } from './command-line-machine.js';
 import { addPolicy } from './command-line-policy.js';
+import { addRule } from './command-line-rule.js';
 import type { LimitOptions } from './limit-options.js';
 import type { UplinkOptions } from './commands/uplink.js';
 import type { Admin, AdminCall } from './qubesd/admin.js';
@@ -65,6 +66,7 @@ export function buildProgram({ run, runForever, writeOut, onUsageError }: Hooks)
   addList(program, run);
   addUplink(program, run);
   addLimit(program, run);
+  addRule(program, run);
   addEnforce(program, run);
   addMachine(program, run);
   addSync(program, run);
@@ -121,7 +123,7 @@ function addGet(program: Command, run: Run): void {
 function addList(program: Command, run: Run): void {
   program
     .command('list')
-    .description('list the qubes that have a class, limits, a policy or a line')
+    .description('list what is set, qube by qube')
     .usage('[options]')
     .option('--all', 'list every qube')
     .action(async ({ all = false }: { all?: boolean }, command: Command) => {

@@ -3,6 +3,7 @@ import { classNameList } from '@qubes-qos/core/classes';
 import { quote } from '@qubes-qos/core/quote';
 import { describeChange, describeWritten, renderTelling } from './render-changes.js';
 import { renderPolicy } from './render-policy.js';
+import { renderRule } from './render-rule.js';
 import { renderTable } from './render-table.js';
 import {
   RESULT_VERSION,
@@ -10,6 +11,7 @@ import {
   type EnforceResult,
   type GetResult,
   type LimitResult,
+  type ListedPolicy,
   type ListResult,
   type Result,
   type SyncResult,
@@ -58,6 +60,8 @@ export function renderText(result: Result): Rendered {
       return renderEnforce(result);
     case 'limit':
       return renderLimit(result);
+    case 'rule':
+      return renderRule(result);
     case 'uplink': {
       const { action, netvm, value, warnings, notes } = result;
       const said = { ...NOTHING, warnings, notes };
@@ -126,8 +130,11 @@ function renderLimit(result: LimitResult): Rendered {
 }
 
 function renderGet(result: GetResult): Rendered {
-  if (result.class !== null) return { ...NOTHING, stdout: `${result.class}\n` };
-  if (result.value === null || result.value === '') return { ...NOTHING, exitCode: 1 };
+  const { qube, rules } = result;
+  const notes =
+    rules === null || rules === '' ? [] : [`${qube}: it has rules too; to see them: qvm-qos rule ${qube}`];
+  if (result.class !== null) return { ...NOTHING, stdout: `${result.class}\n`, notes };
+  if (result.value === null || result.value === '') return { ...NOTHING, notes, exitCode: 1 };
   const found = `vm-config.dscp of ${result.qube} is ${quote(result.value)}: expected ${classNameList()}`;
   return { ...NOTHING, errors: [`${found}; to replace it: qvm-qos set ${result.qube} CLASS`], exitCode: 1 };
 }
@@ -139,10 +146,16 @@ function renderList({ qubes }: ListResult): Rendered {
     qube,
     state,
     className ?? (value === null ? '-' : `${quote(value)} (invalid)`),
+    rulesOf(rest),
     ...[rest.limit, rest.policy, rest.uplink].map((text) => (text === null ? '-' : quote(text).slice(1, -1))),
   ]);
   return {
     ...NOTHING,
-    stdout: renderTable([['NAME', 'STATE', 'CLASS', 'LIMIT', 'POLICY', 'LINE'], ...rows]),
+    stdout: renderTable([['NAME', 'STATE', 'CLASS', 'RULES', 'LIMIT', 'POLICY', 'LINE'], ...rows]),
   };
+}
+
+function rulesOf({ rules, ruleCount }: Pick<ListedPolicy, 'rules' | 'ruleCount'>): string {
+  if (rules === null) return '-';
+  return rules === '' ? 'none' : String(ruleCount ?? 'invalid');
 }

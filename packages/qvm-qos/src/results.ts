@@ -59,6 +59,19 @@ export interface LimitResult extends Telling {
   readonly burst: string | null;
 }
 
+/** `rule`: the rules inside a qube as they are afterwards. */
+export interface RuleResult extends Telling {
+  readonly command: 'rule';
+  readonly action: 'list' | 'add' | 'del' | 'reset';
+  readonly qube: string;
+  /** What is stored; null when nothing is. */
+  readonly value: string | null;
+  /** Those that can be read, in order. */
+  readonly rules: readonly string[];
+  /** Those that a policy gives, in force where nothing is stored. */
+  readonly policyRules: readonly string[];
+}
+
 /** `get`. */
 export interface GetResult {
   readonly command: 'get';
@@ -67,6 +80,8 @@ export interface GetResult {
   readonly class: ClassName | null;
   /** What is stored; null when nothing is. */
   readonly value: string | null;
+  /** What `vm-config.qos-rules` holds. */
+  readonly rules: string | null;
 }
 
 /** One row of `list`; a value that is not valid is shown all the same. */
@@ -76,6 +91,10 @@ export interface ListedPolicy {
   readonly class: ClassName | null;
   /** What `vm-config.dscp` holds. */
   readonly value: string | null;
+  /** What `vm-config.qos-rules` holds. */
+  readonly rules: string | null;
+  /** How many these are; null when there are none, or the value cannot be read. */
+  readonly ruleCount: number | null;
   /** What `vm-config.qos-uplink` holds. */
   readonly uplink: string | null;
   /** What `qos.limit` holds. */
@@ -170,6 +189,7 @@ export type Result =
   | SyncResult
   | EnforceResult
   | LimitResult
+  | RuleResult
   | PolicyResult
   | ApplyResult
   | DiffResult

@@ -38,6 +38,12 @@ export async function getNetvm(call: AdminCall, qube: string): Promise<string | 
   return netvm === '' ? undefined : netvm;
 }
 
+/** The name of the template that the qube is based on; undefined for none. */
+export async function getTemplate(call: AdminCall, qube: string): Promise<string | undefined> {
+  const template = await getProperty(call, qube, 'template');
+  return template === '' ? undefined : template;
+}
+
 /** True when other qubes can use it as their netvm. */
 export async function providesNetwork(call: AdminCall, qube: string): Promise<boolean> {
   return (await getProperty(call, qube, 'provides_network')) === 'True';
