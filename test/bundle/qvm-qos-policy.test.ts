@@ -15,8 +15,12 @@ async function type(line: string): Promise<{ stdout: string; stderr: string; exi
 }
 
 /** Types the lines one after the other and compares all that was printed with the page. */
-async function expectPage(title: string, file: string, lines: readonly string[]): Promise<void> {
-  for (const line of lines) await type(line);
+async function expectPage(
+  title: string,
+  file: string,
+  lines: readonly (string | readonly string[])[],
+): Promise<void> {
+  for (const line of lines) await dom0.type(typeof line === 'string' ? line.split(' ') : line);
   await expect(dom0.page(title)).toMatchFileSnapshot(`snapshots/qvm-qos/${file}.md`);
 }
 
@@ -31,13 +35,25 @@ describe('pages of documentation', () => {
     await expectPage('Policies', 'policy', [
       'policy list',
       'policy create calls --class ef --up 5mbit',
-      'policy create backups --class cs1',
+      [
+        'policy',
+        'create',
+        'backups',
+        '--class',
+        'cs1',
+        '--rule',
+        'user:restore -> cs0',
+        '--rule',
+        'tcp/22 -> cs5',
+      ],
       '-v policy attach calls work mail',
       '-q policy attach backups sys-firewall --tag bulk',
       'policy list',
       'policy show backups',
-      '--json policy show calls',
+      '--json policy show backups',
       'policy update calls --up off --down 20mbit',
+      ['-v', 'policy', 'update', 'calls', '--rule', 'udp/3478-3481 -> ef'],
+      '-v policy update backups --rule off',
       'list',
       'policy detach backups sys-firewall',
       'policy update calls --no-rules',
@@ -66,6 +82,9 @@ describe('pages of documentation', () => {
       'policy create x --class gold',
       'policy create x --up 5',
       'policy create x --burst 64kb',
+      ['policy', 'create', 'x', '--rule', 'tcp -> ef', '--rule', 'user:a'],
+      ['policy', 'update', 'calls', '--rule', 'off', '--rule', 'tcp -> ef'],
+      ['policy', 'update', 'calls', '--rule', ''],
       'policy update calls',
       'policy update calls --no-rules --class ef',
       'policy update nosuch --class ef',
@@ -112,6 +131,54 @@ test('precedence: clearing one word falls back to the next', async () => {
   await type('-q policy delete all');
   expect(entry()).toBeUndefined();
   expect(dom0.vmConfig('work', 'qos-class')).toBeUndefined();
+});
+
+test('rules fall back by themselves, and an update leaves what it does not name', async () => {
+  await boot();
+  const entry = (): string | undefined => dom0.vmConfig('sys-firewall', 'qos.10.137.0.5');
+  await dom0.type(['-q', 'policy', 'create', 'mine', '--class', 'cs2', '--rule', 'udp/3478 -> ef']);
+  await dom0.type(['-q', 'policy', 'create', 'all', '--rule', 'tcp/22 -> cs5', '--up', '3mbit']);
+  await type('-q policy attach mine work --tag dev');
+  await type('-q policy attach all sys-firewall');
+  expect(feature('dom0', 'qos.policy.mine')).toBe('class=cs2 tags=dev rules=udp/3478->ef');
+  expect(entry()).toBe('class=cs2 max=ef zero=keep up=3mbit');
+  expect(dom0.vmConfig('work', 'qos-policy-rules')).toBe('udp/3478->ef');
+  await type('policy update mine --class cs1');
+  expect(feature('dom0', 'qos.policy.mine')).toBe('class=cs1 tags=dev rules=udp/3478->ef');
+  await dom0.type(['policy', 'update', 'mine', '--rule', 'user:a -> cs0', '--rule', 'user:b -> cs1']);
+  expect(feature('dom0', 'qos.policy.mine')).toBe('class=cs1 tags=dev rules=user:a->cs0;user:b->cs1');
+  expect(entry()).toBe('class=cs1 max=cs0 zero=keep up=3mbit');
+  await type('policy update mine --rule off');
+  expect(feature('dom0', 'qos.policy.mine')).toBe('class=cs1 tags=dev');
+  expect(dom0.vmConfig('work', 'qos-policy-rules')).toBe('tcp/22->cs5');
+  expect(entry()).toBe('class=cs1 max=cs5 zero=keep up=3mbit');
+  await type('policy update all --no-rules');
+  expect(dom0.vmConfig('work', 'qos-policy-rules')).toBeUndefined();
+  expect(entry()).toBe('class=cs1 max=cs1 zero=class');
+  await dom0.type(['policy', 'update', 'mine', '--rule', 'tcp -> ef']);
+  await type('policy update mine --no-rules');
+  expect(feature('dom0', 'qos.policy.mine')).toBe('tags=dev');
+  await dom0.type(['policy', 'update', 'mine', '--rule', 'tcp -> ef']);
+  await type('-q policy delete mine');
+  expect(dom0.vmConfig('work', 'qos-policy-rules')).toBeUndefined();
+  expect(entry()).toBeUndefined();
+});
+
+test('rules that do not fit a feature: nothing is written', async () => {
+  await boot();
+  await type('policy create calls --class ef');
+  const rules = Array.from({ length: 12 }, (_, index) => [
+    '--rule',
+    `cgroup:${'x'.repeat(250)}${index} -> ef`,
+  ]);
+  const { stderr, exitCode } = await dom0.type(['policy', 'update', 'calls', ...rules.flat()]);
+  expect({ stderr, exitCode }).toEqual({
+    stderr: expect.stringMatching(
+      /value of qos\.policy\.calls has \d+ bytes: expected at most 3071, .*it was not sent\./,
+    ) as string,
+    exitCode: 1,
+  });
+  expect(feature('dom0', 'qos.policy.calls')).toBe('class=ef');
 });
 
 test('attached twice is attached once', async () => {
@@ -180,6 +247,8 @@ test('a policy that cannot be read is shown, said, and has no effect', async () 
   );
   await type('sync');
   expect(dom0.vmConfig('work', 'qos-class')).toBeUndefined();
-  await type('policy update calls --class ef');
+  expect((await type('policy update calls --class ef')).stderr).toContain(
+    'warning: the value before is not kept whole: qos.policy.calls of dom0 is not used: "class" is given twice',
+  );
   expect(dom0.vmConfig('work', 'qos-class')).toBe('ef');
 });

@@ -3,7 +3,7 @@ import type { Command } from 'commander';
 import { QosError } from '@qubes-qos/core/errors';
 import { quote } from '@qubes-qos/core/quote';
 import type { Run } from './command-line.js';
-import type { RuleOptions } from './commands/policy.js';
+import type { RuleOptions } from './policy-options.js';
 
 interface TargetOptions {
   readonly tag?: readonly string[];
@@ -40,7 +40,7 @@ export function addPolicy(program: Command, run: Run): void {
     });
   withRules(policy.command('create'))
     .description('make a policy')
-    .usage('[options] NAME [--class CLASS] [--up RATE] [--down RATE] [--burst SIZE]')
+    .usage('[options] NAME [--class CLASS] [--up RATE] [--down RATE] [--burst SIZE] [--rule RULE]')
     .argument('<NAME>')
     .action(async (name: string, options: RuleOptions, command: Command) => {
       await run(command, async (call) =>
@@ -50,7 +50,9 @@ export function addPolicy(program: Command, run: Run): void {
   withRules(policy.command('update'))
     .option('--no-rules', 'take all rules from it')
     .description('change rules of a policy; what is not named stays, off takes a rule away')
-    .usage('[options] NAME {[--class CLASS] [--up RATE] [--down RATE] [--burst SIZE] | --no-rules}')
+    .usage(
+      '[options] NAME {[--class CLASS] [--up RATE] [--down RATE] [--burst SIZE] [--rule RULE] | --no-rules}',
+    )
     .argument('<NAME>')
     .action(async (name: string, options: RuleOptions, command: Command) => {
       await run(command, async (call) =>
@@ -92,7 +94,8 @@ function withRules(command: Command): Command {
     .option('--class <CLASS>', 'the class of the qubes')
     .option('--up <RATE>', 'what each may send')
     .option('--down <RATE>', 'what each may receive')
-    .option('--burst <SIZE>', 'what each may send at once above --up');
+    .option('--burst <SIZE>', 'what each may send at once above --up')
+    .option('--rule <RULE>', 'a rule inside each qube; may be given more than once, in order', collect);
 }
 
 function withTargets(command: Command): Command {
@@ -103,6 +106,6 @@ function withTargets(command: Command): Command {
     .option('--tag <TAG>', 'all qubes with this tag; may be given more than once', collect);
 }
 
-function collect(tag: string, tags: readonly string[] = []): string[] {
-  return [...tags, tag];
+function collect(word: string, words: readonly string[] = []): string[] {
+  return [...words, word];
 }

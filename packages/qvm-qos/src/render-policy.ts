@@ -20,7 +20,13 @@ export function renderPolicy(result: PolicyResult): Rendered {
 }
 
 function renderShown(policy: ShownPolicy): string {
-  return `rules: ${rulesOf(policy)}\nattached to: ${attachedOf(policy)}\n`;
+  const inside = insideOf(policy);
+  const lines = [
+    `rules: ${rulesOf(policy)}`,
+    ...(inside.length === 0 ? [] : [`inside each qube: ${inside.join('; ')}`]),
+    `attached to: ${attachedOf(policy)}`,
+  ];
+  return lines.map((line) => `${line}\n`).join('');
 }
 
 function describe(policy: ShownPolicy): string {
@@ -30,11 +36,17 @@ function describe(policy: ShownPolicy): string {
 function rulesOf({ isUsable, rules }: ShownPolicy): string {
   if (!isUsable) return 'cannot be read';
   const words = rules.flatMap((rule) =>
-    Object.entries(rule).flatMap(([key, value]) =>
-      key === 'kind' || value === null ? [] : `${key}=${value}`,
-    ),
+    rule.kind === 'in-qube'
+      ? `rules=${rule.rules.length}`
+      : Object.entries(rule).flatMap(([key, value]) =>
+          key === 'kind' || value === null ? [] : `${key}=${value}`,
+        ),
   );
   return words.join(' ') || 'none';
+}
+
+function insideOf({ rules }: ShownPolicy): readonly string[] {
+  return rules.flatMap((rule) => (rule.kind === 'in-qube' ? rule.rules : []));
 }
 
 function attachedOf({ attached: { qubes, netvms, tags } }: ShownPolicy): string {

@@ -133,7 +133,9 @@ export type ShownRule =
       readonly up: string | null;
       readonly down: string | null;
       readonly burst: string | null;
-    };
+    }
+  /** Rules inside each qube, in order. */
+  | { readonly kind: 'in-qube'; readonly rules: readonly string[] };
 
 /** A policy with a name. */
 export interface ShownPolicy {

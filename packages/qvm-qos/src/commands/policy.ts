@@ -1,13 +1,13 @@
 // Owns `qvm-qos policy`: policies with a name, as features qos.policy.NAME of dom0, and to what they are attached.
-import { classNameList, isClassName, type ClassName } from '@qubes-qos/core/classes';
 import { formatSize } from '@qubes-qos/core/client-limits';
 import { QosError } from '@qubes-qos/core/errors';
 import { assertPolicyName, assertTag, POLICY_VALUE, type NamedPolicy } from '@qubes-qos/core/named-policy';
+import { formatRule } from '@qubes-qos/core/qos-rules';
 import { quote } from '@qubes-qos/core/quote';
 import { formatRate } from '@qubes-qos/core/rate';
 import { FEATURE } from '../feature-names.js';
 import { fromOption } from '../options.js';
-import { mergeLimits, readWantedLimits, type LimitOptions, type WantedLimits } from '../limit-options.js';
+import { mergeRules, readRules, type RuleOptions } from '../policy-options.js';
 import { assertPolicy, readPolicyBook, type PolicyBook } from '../policy-book.js';
 import { TOLD_NOTHING, tellNetvms } from '../publish/tell.js';
 import type { AdminCall } from '../qubesd/admin.js';
@@ -16,13 +16,6 @@ import { selectQubes } from '../select-qubes.js';
 import { writeAll, type FeatureWrite } from '../transaction.js';
 
 const ADMIN_VM = 'dom0';
-
-/** The rules of a policy on the command line. What is not named stays as it was. */
-export interface RuleOptions extends LimitOptions {
-  readonly class?: string;
-  /** False for `--no-rules`: all go. */
-  readonly rules?: boolean;
-}
 
 /** What a policy is attached to, or taken from. */
 export interface Targets {
@@ -75,13 +68,18 @@ export async function updatePolicy(
       `argument --no-rules: not allowed with argument --${Object.keys(named).join(', --')}`,
     );
   if (rules && Object.keys(named).length === 0)
-    throw new QosError('usage', 'one of the arguments --class --up --down --burst --no-rules is required');
+    throw new QosError(
+      'usage',
+      'one of the arguments --class --up --down --burst --rule --no-rules is required',
+    );
   const wanted = readRules(named);
   const book = await readPolicyBook(call);
   assertPolicy(book, name);
   const before = book.policies.get(name) ?? {};
   const policy = rules ? mergeRules(before, wanted) : tagsOf(before);
-  return change(call, { action: 'update', name, writes: [writeOf(name, policy)] });
+  const lost = book.warnings.filter((text) => text.startsWith(`${FEATURE.policyPrefix}${name} of `));
+  const warnings = lost.map((text) => `the value before is not kept whole: ${text}`);
+  return change(call, { action: 'update', name, writes: [writeOf(name, policy)], warnings });
 }
 
 /** Takes it from everything that has it, and removes it, as one. */
@@ -164,45 +162,23 @@ interface Change {
   readonly action: PolicyResult['action'];
   readonly name: string;
   readonly writes: readonly FeatureWrite[];
+  readonly warnings?: readonly string[];
   readonly notes?: readonly string[];
 }
 
-async function change(call: AdminCall, { action, name, writes, notes = [] }: Change): Promise<PolicyResult> {
+async function change(
+  call: AdminCall,
+  { action, name, writes, warnings = [], notes = [] }: Change,
+): Promise<PolicyResult> {
   await writeAll(call, writes);
   const told = await tellNetvms(call, 'all');
   const book = await readPolicyBook(call);
   const shown = book.names.includes(name) ? [shownOf(book, name)] : [];
   return {
     ...{ command: 'policy', action, policy: name, policies: shown, ...told },
+    warnings: [...warnings, ...told.warnings],
     notes: [...notes, ...told.notes],
   };
-}
-
-interface WantedRules {
-  readonly class: ClassName | 'off' | undefined;
-  readonly limits: WantedLimits;
-}
-
-/** `off` takes a rule away. @throws QosError('usage') that names the option */
-function readRules({ class: text, ...limits }: RuleOptions): WantedRules {
-  return {
-    class: text === undefined ? undefined : fromOption('--class', () => asClass(text)),
-    limits: readWantedLimits(limits),
-  };
-}
-
-function mergeRules({ class: before, tags, ...limits }: NamedPolicy, wanted: WantedRules): NamedPolicy {
-  const className = wanted.class ?? before;
-  return {
-    ...(className === undefined || className === 'off' ? {} : { class: className }),
-    ...mergeLimits(limits, wanted.limits),
-    ...(tags === undefined ? {} : { tags }),
-  };
-}
-
-function asClass(text: string): ClassName | 'off' {
-  if (text === 'off' || isClassName(text)) return text;
-  throw new QosError('policy', `unknown class ${quote(text)}: expected ${classNameList()}, or off`);
 }
 
 function withTags(policy: NamedPolicy, tags: readonly string[]): NamedPolicy {
@@ -228,6 +204,9 @@ function shownOf({ policies, attachments }: PolicyBook, name: string): ShownPoli
     rules: [
       ...(policy?.class === undefined ? [] : [{ kind: 'class' as const, class: policy.class }]),
       ...bandwidthOf(policy ?? {}),
+      ...(policy?.rules === undefined
+        ? []
+        : [{ kind: 'in-qube' as const, rules: policy.rules.map(formatRule) }]),
     ],
     attached: {
       qubes: mine.filter(({ isNetvm }) => !isNetvm).map(({ qube }) => qube),
