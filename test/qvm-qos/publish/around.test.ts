@@ -56,6 +56,14 @@ describe('one qube tells enough', () => {
     ]);
   });
 
+  test('what a policy gives it is made right on the way', () => {
+    const work = { ...ordinary('work'), ...having({ 'vm-config.qos-policy-rules': 'tcp->ef' }) };
+    expect(around(machineWith({ ...BELIEVING, work }), undefined, 'cs1')).toEqual([
+      'sys-firewall qos.10.137.0.5: class=cs1 max=cs1 zero=class ip6=fd09::5',
+      'work qos-policy-rules: -',
+    ]);
+  });
+
   test.each([
     ['ef', undefined],
     ['ef', 'cs5'],

@@ -16,7 +16,11 @@ describe('the difference', () => {
       work: { ...ordinary('work'), ...EF },
       personal: {
         ...ordinary('personal'),
-        ...having({ 'vm-config.qos.10.137.0.5': 'max=ef', 'vm-config.qos-class': 'ef' }),
+        ...having({
+          'vm-config.qos.10.137.0.5': 'max=ef',
+          'vm-config.qos-class': 'ef',
+          'vm-config.qos-policy-rules': 'tcp->ef',
+        }),
       },
       'sys-net': {
         ...ordinary('sys-net'),
@@ -37,6 +41,7 @@ describe('the difference', () => {
       ['sys-net', 'vm-config.qos.x;y', 'max=ef', null],
       ['personal', 'vm-config.qos.10.137.0.5', 'max=ef', null],
       ['personal', 'vm-config.qos-class', 'ef', null],
+      ['personal', 'vm-config.qos-policy-rules', 'tcp->ef', null],
     ]);
   });
 
