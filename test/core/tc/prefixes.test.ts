@@ -42,6 +42,20 @@ describe('canonicalNetwork', () => {
   });
 });
 
+test.each([
+  '',
+  '/8',
+  '10.0.0.0',
+  '10.0.0.0/',
+  '10.0.0.0/33',
+  '10.0.0.0/08',
+  '10.0.0/8',
+  'fd00::/129',
+  '::/8/8',
+])('no network: %j', (text) => {
+  expect(isNetwork(text)).toBe(false);
+});
+
 test('what tc shows of a filter is the network that it was made for', () => {
   const shown =
     '"flowid":"51:f","not_in_hw":true,"match":{"value":"20010db8","mask":"ffffffff","offmask":"","off":24},"match":{"value":"10000","mask":"ffff0000","offmask":"","off":28}';

@@ -1,5 +1,5 @@
 // Owns filters by network address: which 32-bit words of the header u32 compares, and back again.
-import * as z from 'zod/mini';
+import { isIpv4, isIpv6 } from '../addresses.js';
 import { hash } from './hash.js';
 import type { IpFamily, PrefixFilter } from './model.js';
 
@@ -29,7 +29,9 @@ export function familyOfNetwork(network: string): IpFamily {
 
 /** True for `192.168.0.0/16` or `2001:db8::/32`. */
 export function isNetwork(text: string): boolean {
-  return z.safeParse(z.cidrv4(), text).success || z.safeParse(z.cidrv6(), text).success;
+  const [, address = '', length = ''] = /^([^/]+)\/(0|[1-9]\d{0,2})$/.exec(text) ?? [];
+  const most = isIpv4(address) ? 32 : isIpv6(address) ? 128 : -1;
+  return Number(length) <= most;
 }
 
 /**
