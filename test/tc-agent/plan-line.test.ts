@@ -5,7 +5,7 @@ import type { QdiscKind } from '@qubes-qos/core/tc/model';
 import { planTc, type DevicePlan } from '@qubes-qos/tc-agent/plan';
 import { summaryOf } from '@qubes-qos/tc-agent/summary';
 import { describe, expect, test } from 'vitest';
-import { links, one, plan, routes } from './planned.js';
+import { links, one, plan, routes, twoClients } from './planned.js';
 
 describe('the DSCP of what leaves', () => {
   /** What the cake leaves of an interface do; they agree. */
@@ -37,11 +37,16 @@ describe('what the leaves of a line do besides queueing', () => {
     one(plans, ifname).tree!.qdiscs.find(({ handle }) => handle === '530:')?.options;
 
   test('clients share evenly behind masquerade, by their end of the connection', () => {
-    const plans = plan('up=10mbit down=50mbit');
+    const plans = plan('up=10mbit down=50mbit', [], {}, {}, twoClients);
     expect(leaf(plans, 'ens6')).toMatchObject({ kind: 'cake', flowmode: 'dual-srchost', nat: true });
     expect(leaf(plans, 'qos-2')).toMatchObject({ kind: 'cake', flowmode: 'dual-dsthost', nat: true });
     const ef = one(plans, 'ens6').tree!.qdiscs.find(({ handle }) => handle === '511:')?.options;
-    expect(ef, 'a queue of EF is of one client').not.toHaveProperty('flowmode');
+    expect(ef, 'a queue of EF is of one client').toMatchObject({ flowmode: 'flows' });
+  });
+
+  test('where there is one client, none is told apart: a thousand flows of it would cost the others time', () => {
+    const plans = plan('up=10mbit down=50mbit');
+    for (const name of ['ens6', 'qos-2']) expect(leaf(plans, name)).toMatchObject({ flowmode: 'flows' });
   });
 
   test('acknowledgements are thinned out on a very asymmetric line only, and it is said', () => {

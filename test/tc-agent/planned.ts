@@ -18,19 +18,26 @@ export const routes: Route[] = [
   { dst: '10.137.0.11', dev: 'vif3.0', metric: 32_749, direct: true },
 ];
 
+/** The client, and another one. */
+export const twoClients: Link[] = [
+  ...links,
+  { ifindex: 5, ifname: 'vif4.0', group: 2, kind: 'vif', up: true, mtu: 1500 },
+];
+
 /** The plan with this uplink feature, without these kinds of qdisc, with this file, and with these values of dom0. */
 export function plan(
   feature?: string,
   missing: QdiscKind[] = [],
   toml: object = {},
   more: Record<string, string> = {},
+  present: readonly Link[] = links,
 ): DevicePlan[] {
   const files = [
     { source: '/etc/qubes-qos/a.toml', settings: parseFileSettings('/etc/qubes-qos/a.toml', toml) },
   ];
   const config = mergeConfig(files, { ...(feature !== undefined && { 'qos-uplink': feature }), ...more });
   return planTc({
-    links,
+    links: present,
     routes,
     config,
     missing: new Set(missing),

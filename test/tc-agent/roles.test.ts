@@ -26,6 +26,16 @@ describe('rolesOf', () => {
     expect(Object.fromEntries(roles)).toEqual({ eth0: 'line', 'vif3.0': 'client', 'vif4.0': 'client' });
   });
 
+  test('a vif is a client before it is up, when Qubes has not given it its group yet', () => {
+    const links = [
+      { ...link('vif7.0', 0, 'vif'), up: false },
+      link('vif8.0', 0),
+      { ...link('vif7.0-p', 0), up: false },
+      { ...link('vif9', 0), up: false },
+    ];
+    expect(Object.fromEntries(rolesOf(links, []))).toEqual({ 'vif7.0': 'client' });
+  });
+
   test('sys-net: every NIC with a default route is a line; one without, bridges and ifbs are nothing', () => {
     const links = [
       link('ens6', 0),

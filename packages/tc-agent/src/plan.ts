@@ -11,7 +11,7 @@ import { exemptNetworks, withExempt } from './exempt.js';
 import { clientsByInterface, limitHooks } from './limits.js';
 import { rateNotes, shapedRate, wholeBytes } from './line-rate.js';
 import { NO_QUEUE, planQueue, type Queue } from './plan-queue.js';
-import { isQubesUplink, isTunnel, rolesOf, type Role } from './roles.js';
+import { isClient, isQubesUplink, isTunnel, rolesOf, type Role } from './roles.js';
 import { doubtNotes, hasRate, yieldNotes } from './shaped-once.js';
 import { accessHooks } from './wifi.js';
 import { chooseScheduler } from './schedulers/choose.js';
@@ -103,7 +103,7 @@ function planLine(link: Link, isDownload: boolean, lines: readonly Link[], input
     settings,
     rate,
     wash: isWashed(link, settings),
-    hosts: 'src' as const,
+    ...hostsOf('src', input),
     filterAcks,
     limitsEf: true,
     notes: [
@@ -144,11 +144,16 @@ function planDownload(line: Link, input: PlanInput): DevicePlan {
       ...(overhead !== undefined && { overhead }),
     },
     rate: downOf(line, input),
-    hosts: 'dst' as const,
+    ...hostsOf('dst', input),
     notes: [`what comes in by ${line.ifname}`, ...rateNotes(down, downOf(line, input), use)],
   };
   const queue = planQueue({ ...line, ifname }, request, input);
   return { link, role: 'download', hooks: [], ...exempted(queue, line, 'src', input) };
+}
+
+/** Whose packets share evenly: a NetVM with one client has one host. */
+function hostsOf(side: 'src' | 'dst', { links }: PlanInput): { hosts?: 'src' | 'dst' } {
+  return links.filter(isClient).length > 1 ? { hosts: side } : {};
 }
 
 function downOf(line: Link, { config }: PlanInput): BitsPerSecond | undefined {

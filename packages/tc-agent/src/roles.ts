@@ -47,9 +47,15 @@ export function tunnelName({ kind }: Link): TunnelName | undefined {
   return kind === undefined ? undefined : TUNNEL_KINDS.get(kind);
 }
 
-/** True for a vif, behind which a qube is. */
-export function isClient({ group }: Link): boolean {
-  return group === GROUP_CLIENT;
+/** What xl makes; vif-route-qubes of core-agent-linux refuses any other name. */
+const VIF_NAME = /^vif\d+\.\d+$/;
+
+/**
+ * True for a vif, behind which a qube is. One that is not up yet has no group; its filters are there all the earlier, since
+ * once it is up a flow can be offloaded with its second packet, past everything that is not on the vif itself.
+ */
+export function isClient({ group, ifname, up }: Link): boolean {
+  return group === GROUP_CLIENT || (group === 0 && !up && VIF_NAME.test(ifname));
 }
 
 /** The names of the vifs. */

@@ -24,7 +24,8 @@ export function cakeLeaf(input: TreeInput): CakeOptions {
 
 /**
  * What cake does on a line besides queueing. Behind masquerade all clients have one address, and cake must ask conntrack
- * which of them it is.
+ * which of them it is. Where hosts are of no use, cake must be told so: it gives each flow of a host with a thousand of
+ * them a thousandth of a turn, and goes round all of them a thousand times before one may send.
  */
 export function lineOptions({
   wash,
@@ -32,7 +33,7 @@ export function lineOptions({
   filterAcks,
 }: TreeInput): Pick<CakeOptions, 'wash' | 'flowmode' | 'nat' | 'ackFilter'> {
   return {
-    ...(hosts && { flowmode: `dual-${hosts}host` as const, nat: true }),
+    ...(hosts ? { flowmode: `dual-${hosts}host` as const, nat: true } : { flowmode: 'flows' as const }),
     ...(wash && { wash: true }),
     ...(filterAcks && { ackFilter: 'on' as const }),
   };

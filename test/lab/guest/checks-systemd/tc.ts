@@ -78,6 +78,8 @@ check('it is ready when its trees are in force, and says what they are', async (
   assert.equal(await rootOf('ens6'), 'htb 51:');
   assert.equal(await property('ActiveState'), 'active');
   assert.equal(await property('StatusText'), 'ens6 htb+ets+cake at 9500kbit');
+  // Of Qubes: it makes the vifs of clients, which therefore come when the agent is ready.
+  assert.match(await property('Before'), /\bxendriverdomain\.service\b/);
 });
 
 check('at rest it is no Node process, and holds little', async () => {
