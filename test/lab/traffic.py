@@ -2,13 +2,18 @@
 
     traffic.py serve FROM TO TCP_PORTS UDP_PORTS PROBE_PORTS  count what arrives from FROM to TO; prints one line of JSON
     traffic.py tcp HOST PORT UNTIL                            one connection that always has something to send
-    traffic.py udp HOST PORT UNTIL BITS_PER_SECOND BYTES [FLOWS]
+    traffic.py udp HOST PORT UNTIL BITS_PER_SECOND BYTES [FLOWS [DSCP]]
                                                               datagrams of BYTES payload at a constant rate, in turn from
                                                               as many sockets
     traffic.py probe HOST PORT START COUNT INTERVAL BYTES     a call: COUNT datagrams, one each INTERVAL
+    traffic.py mix START COUNT INTERVAL BYTES FLOW...         COUNT datagrams on each flow, one each INTERVAL, whatever the
+                                                              network says; a flow is HOST/PORT/DSCP or, with a forged
+                                                              address, HOST/PORT/DSCP/SOURCE
     traffic.py echo HOST PORT                                 sends every datagram back, from the address HOST
     traffic.py ask HOST PORT COUNT                            datagrams to an echo, one after another; prints how many
                                                               came back within a second
+
+A datagram of a mix that is larger than a frame leaves as one super-packet of many.
 
 A probe carries its number and the time of sending; the server takes the time at which the kernel received it.
 """
@@ -24,6 +29,12 @@ import time
 
 # linux/socket.h; Python's socket module does not name it.
 SO_TIMESTAMPNS = 35
+# linux/udp.h, linux/in.h, linux/in6.h: neither are these.
+UDP_SEGMENT = 103
+IP_TRANSPARENT = 19
+IPV6_TRANSPARENT = 75
+# Of a super-packet, one frame's share.
+SEGMENT = 1400
 # Longer than anything can wait in the modem's queue.
 DRAIN_NS = 1_500_000_000
 PROBE_HEADER = struct.Struct("!QQ")
@@ -31,7 +42,15 @@ PROBE_HEADER = struct.Struct("!QQ")
 
 def main():
     command, *args = sys.argv[1:]
-    commands = {"serve": serve, "tcp": send_tcp, "udp": send_udp, "probe": send_probe, "echo": echo, "ask": ask}
+    commands = {
+        "serve": serve,
+        "tcp": send_tcp,
+        "udp": send_udp,
+        "probe": send_probe,
+        "mix": send_mix,
+        "echo": echo,
+        "ask": ask,
+    }
     commands[command](*args)
 
 
@@ -114,8 +133,11 @@ def send_tcp(host, port, until):
             pass
 
 
-def send_udp(host, port, until, rate, size, flows="1"):
-    senders = itertools.cycle([connect_udp(host, port) for _ in range(int(flows))])
+def send_udp(host, port, until, rate, size, flows="1", dscp="0"):
+    sockets = [connect_udp(host, port) for _ in range(int(flows))]
+    for sender in sockets:
+        set_dscp(sender, int(dscp))
+    senders = itertools.cycle(sockets)
     data = bytes(int(size))
     # A rate is that of the frames: 14 bytes Ethernet, 20 or 40 IP, 8 UDP.
     frame = int(size) + 22 + (40 if ":" in host else 20)
@@ -136,6 +158,30 @@ def send_probe(host, port, start, count, interval, size):
         wait_until(int(start) + number * int(interval))
         PROBE_HEADER.pack_into(data, 0, number, time.time_ns())
         sender.send(data)
+
+
+def send_mix(start, count, interval, size, *flows):
+    senders = [open_flow(int(size), *flow.split("/")) for flow in flows]
+    data = bytes(int(size))
+    for number in range(int(count)):
+        wait_until(int(start) + number * int(interval))
+        for sender, address in senders:
+            # A vif that is gone, a qube that has no network yet.
+            with contextlib.suppress(OSError):
+                sender.sendto(data, address)
+
+
+def open_flow(size, host, port, dscp, source=None):
+    is_ipv6 = ":" in host
+    sender = socket.socket(socket.AF_INET6 if is_ipv6 else socket.AF_INET, socket.SOCK_DGRAM)
+    set_dscp(sender, int(dscp))
+    if size > SEGMENT:
+        sender.setsockopt(socket.IPPROTO_UDP, UDP_SEGMENT, SEGMENT)
+    if source is not None:
+        transparent = (socket.IPPROTO_IPV6, IPV6_TRANSPARENT) if is_ipv6 else (socket.IPPROTO_IP, IP_TRANSPARENT)
+        sender.setsockopt(*transparent, 1)
+        sender.bind((source, 0))
+    return sender, (host, int(port))
 
 
 def echo(host, port):
@@ -162,6 +208,13 @@ def connect_udp(host, port):
     sender = socket.socket(family, socket.SOCK_DGRAM)
     sender.connect((host, int(port)))
     return sender
+
+
+def set_dscp(sender, dscp):
+    if sender.family == socket.AF_INET6:
+        sender.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_TCLASS, dscp << 2)
+    else:
+        sender.setsockopt(socket.IPPROTO_IP, socket.IP_TOS, dscp << 2)
 
 
 def wait_until(due):

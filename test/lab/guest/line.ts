@@ -1,5 +1,5 @@
 // Owns what is behind sys-net: a modem with a slow line and a dumb queue, a provider 10 ms away, and a server.
-import { NIC, SERVER, SWALLOW_PORT } from './qubes.js';
+import { NIC, SERVER, SWALLOW_PORT, SWALLOW_PORTS } from './qubes.js';
 import { inQube, inQubeWith } from './namespaces.js';
 import { shWith } from './run.js';
 
@@ -57,10 +57,13 @@ export async function makeLine(line: Line): Promise<void> {
   await makeQueues(line);
 }
 
-/** One UDP port of the server takes everything and answers nothing, not even that nobody listens. */
+/** One UDP port of the server takes everything and answers nothing; what is for the others ends in the modem. */
 async function swallow(): Promise<void> {
-  const chain = `chain in { type filter hook input priority filter; udp dport ${SWALLOW_PORT} drop; }`;
-  await inQubeWith({ stdin: `table inet swallow {\n${chain}\n}\n` }, 'internet', 'nft', '-f', '-');
+  const drop = (chain: string): string => `table inet swallow {\n${chain}\n}\n`;
+  const server = `chain in { type filter hook input priority filter; udp dport ${SWALLOW_PORT} drop; }`;
+  const modem = `chain in { type filter hook prerouting priority raw; udp dport ${SWALLOW_PORTS.join('-')} drop; }`;
+  await inQubeWith({ stdin: drop(server) }, 'internet', 'nft', '-f', '-');
+  await inQubeWith({ stdin: drop(modem) }, 'modem', 'nft', '-f', '-');
 }
 
 /** Frames on the wire, super-packets only inside Qubes: the card cuts what it sends and joins what it gets. */

@@ -40,7 +40,8 @@ export async function makeNamespaces(names: readonly string[]): Promise<void> {
   for (const name of names) await makeNamespace(name);
 }
 
-async function makeNamespace(name: string): Promise<void> {
+/** Makes one more. */
+export async function makeNamespace(name: string): Promise<void> {
   mkdirSync(`${runOf(name)}/qubes`, { recursive: true });
   mkdirSync(`/lab/qubes/${name}/rw/config`, { recursive: true });
   await sh('ip', 'netns', 'add', name);

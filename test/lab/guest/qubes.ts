@@ -13,7 +13,7 @@ export interface LabQube {
   readonly providesNetwork: boolean;
 }
 
-/** In the order in which they start: the NetVM of a qube comes before it. */
+/** Those that there are from the start, in the order in which they start: the NetVM of a qube comes before it. */
 export const QUBES: readonly LabQube[] = [
   qube('sys-net', 1, 5, undefined, true),
   qube('sys-firewall', 2, 6, 'sys-net', true),
@@ -29,12 +29,13 @@ export const LONG_CHAIN: readonly LabQube[] = [
   ...QUBES.slice(2).map((client) => ({ ...client, netvm: 'sys-proxy' })),
 ];
 
-/** Those of this guest: it has one lab. */
-let present = QUBES;
+/** Those of this guest by name, as they are now: it has one lab. */
+const present = new Map(QUBES.map((entry) => [entry.name, entry]));
 
 /** Makes a lab one of other qubes; before anything asks for them. */
 export function choosePresent(qubes: readonly LabQube[]): void {
-  present = qubes;
+  present.clear();
+  for (const entry of qubes) present.set(entry.name, entry);
 }
 
 /** The network card of sys-net: interface group 0. */
@@ -49,6 +50,9 @@ export const SERVER = { ip: '203.0.113.10', ip6: '2001:db8:ff::10' } as const;
 /** The UDP port of the server that takes everything and answers nothing. */
 export const SWALLOW_PORT = 9001;
 
+/** Further ones, for flows that are to be told apart: from the first to the last. */
+export const SWALLOW_PORTS = [20_000, 20_999] as const;
+
 /** Every namespace of a lab of these qubes. */
 export function namespacesOf(qubes: readonly LabQube[]): string[] {
   return ['dom0', ...qubes.map((entry) => entry.name), ...OUTSIDE];
@@ -57,15 +61,22 @@ export function namespacesOf(qubes: readonly LabQube[]): string[] {
 /** Every namespace of the usual lab. */
 export const NAMESPACES: readonly string[] = namespacesOf(QUBES);
 
-/** A qube of the lab by name. */
+/** A qube of the lab by name, as it is now. */
 export function labQube(name: string): LabQube {
-  const found = present.find((entry) => entry.name === name);
-  if (found === undefined) {
-    throw new Error(
-      `the lab has no qube ${name}: expected ${present.map((entry) => entry.name).join(', ')}.`,
-    );
-  }
+  const found = present.get(name);
+  if (found === undefined)
+    throw new Error(`the lab has no qube ${name}: expected ${[...present.keys()].join(', ')}.`);
   return found;
+}
+
+/** Makes a qube known, or another than it was: each start gives it a new domain, and its netvm may change. */
+export function putLabQube(entry: LabQube): void {
+  present.set(entry.name, entry);
+}
+
+/** Has a qube forgotten. */
+export function dropLabQube(name: string): void {
+  present.delete(name);
 }
 
 /** The name of a client's interface in its NetVM. */
@@ -73,7 +84,8 @@ export function vifName(client: LabQube): string {
   return `vif${client.domid}.0`;
 }
 
-function qube(
+/** A qube with the addresses that qubesd gives to this number. */
+export function qube(
   name: string,
   domid: number,
   number: number,

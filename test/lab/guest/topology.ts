@@ -14,6 +14,10 @@ export interface Lab {
   readonly machine: MachineModel;
   /** The QubesDB of a running qube. */
   qubesdb(name: string): QubesDb;
+  /** Starts a QubesDB for a qube, which dom0 fills before anything else of the qube runs. */
+  startQubesdb(name: string): Promise<void>;
+  /** Ends it. */
+  stopQubesdb(name: string): Promise<void>;
 }
 
 /**
@@ -35,19 +39,23 @@ export async function startLab(line: Line = HOME_LINE, qubes: readonly LabQube[]
 async function startSimulators(qubes: readonly LabQube[]): Promise<Lab> {
   const machine = new MachineModel({ qubes: qubes.map(describe) });
   const databases = new Map<string, QubesDb>();
-  for (const { name } of qubes) {
+  const startQubesdb = async (name: string): Promise<void> => {
     const database = await QubesDb.listen(`${runOf(name)}/qubes`);
     databases.set(name, database);
     machine.attachQubesdb(name, database);
-  }
+  };
+  for (const { name } of qubes) await startQubesdb(name);
   await Qubesd.listen(`${runOf('dom0')}/qubesd.sock`, machine);
   return {
     machine,
     qubesdb: (name) => databases.get(labQube(name).name)!,
+    startQubesdb,
+    stopQubesdb: async (name) => databases.get(name)?.close(),
   };
 }
 
-function describe(qube: LabQube) {
+/** What qubesd knows of a qube. */
+export function describe(qube: LabQube) {
   return {
     name: qube.name,
     running: true,

@@ -13,12 +13,16 @@ export interface CallOptions {
   readonly workTcp: number;
   /** Number of flows in which `untrusted` sends 20 Mbit as EF; 0 for none. */
   readonly floodFlows: number;
+  /** What the program that floods says of its packets itself; 0 by default. */
+  readonly floodDscp?: number;
   /** TCP connections of `untrusted` as EF. */
   readonly rivalTcp?: number;
   /** Without, voice is alone. */
   readonly video: boolean;
   readonly phaseMs: number;
   readonly seconds: number;
+  /** From the start of the loads to that of the call; less is enough where no TCP has to fill a queue first. */
+  readonly warmUpMs?: number;
 }
 
 /** One stream of a call. Milliseconds above the 10 ms of the provider. */
@@ -53,7 +57,8 @@ const PERSONAL = [7201, 7202, 7203];
 const UNTRUSTED = [7301, 7302, 7303];
 const WORK = [7401, 7402];
 const RIVAL = [7501, 7502];
-const FLOOD = 7500;
+/** The port of the flood at the server. */
+export const FLOOD = 7500;
 const FLOOD_RATE = 20_000_000;
 const PROVIDER_NS = 10_000_000;
 /** Ethernet, IP and UDP; TCP has a time stamp in each segment. */
@@ -96,7 +101,7 @@ export async function measureCall(options: CallOptions): Promise<CallRow> {
   const { family, seconds } = options;
   for (const qube of ['work', 'personal', 'untrusted'])
     await inQubeWith({ okCodes: [0, 1] }, qube, 'ping', '-q', '-c', '1', '-W', '2', SERVER[family]);
-  const from = BigInt(Date.now()) * 1_000_000n + BigInt(WARM_UP_MS) * 1_000_000n;
+  const from = BigInt(Date.now() + (options.warmUpMs ?? WARM_UP_MS)) * 1_000_000n;
   const to = from + BigInt(seconds) * 1_000_000_000n;
   const tcp = [
     ...(options.load ? PERSONAL.map((port) => ['personal', port] as const) : []),
@@ -117,7 +122,12 @@ export async function measureCall(options: CallOptions): Promise<CallRow> {
     ...tcp.map(([qube, port]) => python(qube, 'tcp', host, port, to)),
     ...(options.floodFlows === 0
       ? []
-      : [python('untrusted', 'udp', host, FLOOD, to, FLOOD_RATE, payload, options.floodFlows)]),
+      : [
+          python(
+            ...(['untrusted', 'udp', host, FLOOD, to, FLOOD_RATE, payload] as const),
+            ...[options.floodFlows, options.floodDscp ?? 0],
+          ),
+        ]),
     ...streams.map((stream) =>
       python('work', 'probe', host, stream.port, start, count(stream), stream.intervalNs, stream.bytes),
     ),

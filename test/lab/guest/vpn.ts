@@ -40,7 +40,7 @@ export async function startVpnServer(): Promise<void> {
 }
 
 /** `wg-quick up`, with an endpoint of this family. */
-export async function startTunnel(outer: Family): Promise<void> {
+export async function startTunnel(outer: Family, qube = VPN_QUBE): Promise<void> {
   const endpoint = outer === 'ip' ? ENDPOINT.ip : `[${ENDPOINT.ip6}]`;
   const lines = [
     '[Interface]',
@@ -54,7 +54,7 @@ export async function startTunnel(outer: Family): Promise<void> {
   ];
   mkdirSync('/etc/wireguard', { recursive: true, mode: 0o700 });
   writeFileSync('/etc/wireguard/wg0.conf', `${lines.join('\n')}\n`, { mode: 0o600 });
-  await inQube(VPN_QUBE, 'wg-quick', 'up', 'wg0');
+  await inQube(qube, 'wg-quick', 'up', 'wg0');
 }
 
 /** `wg-quick down`. */

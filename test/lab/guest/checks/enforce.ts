@@ -1,24 +1,31 @@
 // Checks that dom0's word holds at the first hop, whatever a qube says of itself: by packets counted at sys-net's card.
 import assert from 'node:assert/strict';
 import { startAgents, stopAgents, untilMarked, type Agents } from '../agents.js';
+import { watchCard } from '../card.js';
 import { check } from '../check.js';
+import {
+  bandsOfFlow,
+  clientFeature,
+  enforce,
+  FAMILIES,
+  marksAsItsRootLikes,
+  sendMix,
+  untilEnforced,
+  type Flow,
+} from '../first-hop.js';
 import { counters } from '../measure.js';
 import { inQube, inQubeWith } from '../namespaces.js';
-import { labQube } from '../qubes.js';
-import { sleep, until } from '../run.js';
+import { until } from '../run.js';
 import { startLab, type Lab } from '../topology.js';
-import { sendFlow, type Family } from '../traffic.js';
 
-const FAMILIES: readonly Family[] = ['ip', 'ip6'];
-const PACKETS = 400;
-const BANDS = ['ef', 'cs5', 'cs0', 'cs2', 'cs1'] as const;
+const PORT = 20_000;
 
 let lab: Lab;
 let agents: Agents;
 
 check('without enforcement root in a qube sends in any class, and status says so', async () => {
   lab = await startLab();
-  agents = await startAgents();
+  agents = await startAgents({ mangle: ['untrusted'] });
   // Not by qvm-qos, which would have it enforced.
   lab.machine.setFeature('untrusted', 'vm-config.dscp', 'cs1');
   await untilMarked(agents, 'untrusted', 'cs1');
@@ -27,74 +34,50 @@ check('without enforcement root in a qube sends in any class, and status says so
   assert.deepEqual(await bandsOfFlow('untrusted', 'ip'), ['ef']);
 });
 
-for (const family of FAMILIES) {
-  check(
-    `${family}: once dom0 is believed, a cs1 qube that marks everything EF is cs1, offloaded`,
-    async () => {
-      enforce({ untrusted: 'class=cs1 max=cs1 zero=class', work: 'class=ef max=ef zero=class' });
-      await untilEnforced('dom0 says cs1');
-      const before = await counters();
-      assert.deepEqual(await bandsOfFlow('untrusted', family, 5_000), ['cs1']);
-      const after = await counters();
-      assert.ok(after.forwardHook - before.forwardHook < 200, 'flows are offloaded in sys-firewall');
-    },
-  );
-}
+check('once dom0 is believed, a cs1 qube that marks everything EF is cs1, offloaded', async () => {
+  const said = { untrusted: 'class=cs1 max=cs1 zero=class', work: 'class=ef max=ef zero=class' };
+  enforce(lab, said);
+  await untilEnforced('untrusted', said.untrusted);
+  await untilEnforced('work', said.work);
+  const before = await counters();
+  for (const family of FAMILIES) assert.deepEqual(await bandsOfFlow('untrusted', family, 1_500), ['cs1']);
+  const after = await counters();
+  assert.ok(after.forwardHook - before.forwardHook < 200, 'flows are offloaded in sys-firewall');
+});
 
-for (const family of FAMILIES) {
-  check(`${family}: a qube without an agent gets what dom0 gave it`, async () => {
-    // `work` marks nothing: no class was set, and its agent has no table.
-    assert.deepEqual(await bandsOfFlow('work', family), ['ef']);
-  });
-}
+check('a qube without an agent gets what dom0 gave it', async () => {
+  // `work` marks nothing: it has no agent here.
+  for (const family of FAMILIES) assert.deepEqual(await bandsOfFlow('work', family), ['ef']);
+});
 
-for (const family of FAMILIES) {
-  check(
-    `${family}: a worse class than granted stays, a code point of no class and a better one do not`,
-    async () => {
-      enforce({ untrusted: 'class=cs0 max=cs0 zero=keep', work: 'class=cs5 max=ef zero=keep' });
-      await untilEnforced('dom0 says cs0');
-      for (const [dscp, band] of [
-        [8, 'cs1'],
-        [16, 'cs2'],
-        [10, 'cs0'],
-        [40, 'cs0'],
-      ] as const) {
-        await marksAsItsRootLikes('untrusted', dscp);
-        assert.deepEqual(await bandsOfFlow('untrusted', family), [band], `DSCP ${dscp}`);
-      }
-      assert.deepEqual(await bandsOfFlow('work', family), ['cs0'], 'DSCP 0 means cs0 where dom0 keeps it');
-      await marksAsItsRootLikes('work', 46);
-      assert.deepEqual(await bandsOfFlow('work', family), ['ef'], 'the best class that dom0 grants');
-      await marksAsItsRootLikes('work', 10);
-      assert.deepEqual(await bandsOfFlow('work', family), ['cs5'], 'a code point of no class');
-      await unmark('work');
-    },
-  );
-}
-
-check('a grant is in force within seconds for a flow that is under way, without any restart', async () => {
-  enforce({ untrusted: 'class=cs1 max=cs1 zero=class' });
-  await untilEnforced('dom0 says cs1');
-  await marksAsItsRootLikes('untrusted', 46);
-  const flow = sendFlow('untrusted', 'ip', 7_000);
-  await sleep(500);
-  enforce({ untrusted: 'class=ef max=ef zero=class' });
-  const asked = Date.now();
-  await until('the flow is EF', async () => {
-    const before = await counters();
-    await sleep(300);
-    const after = await counters();
-    return after.bands[0]! - before.bands[0]! > 20_000;
-  });
-  const ms = Date.now() - asked;
-  await flow;
-  return { ms };
+check('a worse class than granted stays, a code point of no class and a better one do not', async () => {
+  const said = { untrusted: 'class=cs0 max=cs0 zero=keep', work: 'class=cs5 max=ef zero=keep' };
+  enforce(lab, said);
+  await untilEnforced('untrusted', said.untrusted);
+  await untilEnforced('work', said.work);
+  await inQube('untrusted', 'nft', 'delete', 'table', 'inet', 'forged');
+  await inQube('untrusted', 'nft', 'delete', 'table', 'inet', 'qubes-qos-mangle');
+  const outcomes = [
+    ...outcomesOf('untrusted', { 8: 'cs1', 16: 'cs2', 10: 'cs0', 40: 'cs0', 46: 'cs0' }),
+    // DSCP 0 means cs0 where dom0 keeps it; 46 is the best that it grants; 10 is a code point of no class.
+    ...outcomesOf('work', { 0: 'cs0', 46: 'ef', 10: 'cs5', 8: 'cs1' }),
+  ];
+  const seen = await watchCard();
+  for (const qube of ['untrusted', 'work']) {
+    const flows = outcomes.filter((one) => one.qube === qube).map(({ flow }) => flow);
+    await sendMix(qube, flows, { packets: 50, intervalMs: 4 });
+  }
+  const { packets } = await seen();
+  for (const { qube, flow, className } of outcomes) {
+    const { family, port, dscp } = flow;
+    assert.deepEqual(packets(family, port), { [className]: 50 }, `${qube}, ${family}, DSCP ${dscp}`);
+  }
 });
 
 check('a client of which dom0 says nothing is cs0 at most', async () => {
-  lab.machine.removeFeature('sys-firewall', feature('untrusted'));
-  await untilEnforced('dom0 says cs0');
+  lab.machine.removeFeature('sys-firewall', clientFeature('untrusted'));
+  await untilEnforced('untrusted', '');
+  await marksAsItsRootLikes('untrusted', 46);
   assert.deepEqual(await bandsOfFlow('untrusted', 'ip'), ['cs0']);
 });
 
@@ -120,18 +103,23 @@ check('a vif that comes is cs0 until its own filters are there', async () => {
   assert.match(rules, /ip6 dscp set cs0/);
 });
 
-check('garbage from dom0 keeps the last good word, and no forged entry promotes', async () => {
-  lab.machine.setFeature('sys-firewall', feature('untrusted'), 'class=root max=ef');
-  await sleep(2000);
-  assert.deepEqual(await bandsOfFlow('untrusted', 'ip'), ['cs0']);
-  // What a qube writes into its own QubesDB is not read by anybody else.
-  await inQubeWith({ okCodes: [0, 1, 127] }, 'untrusted', 'qubesdb-write', '/vm-config/qos-enforce', '0');
+check('garbage from dom0 keeps the last good word', async () => {
+  lab.machine.setFeature('sys-firewall', clientFeature('work'), 'class=root max=ef');
+  const agent = agents.get('tc in sys-firewall')!;
+  await until('it is said', () => agent.output().includes('The last good value'));
+  lab.machine.setFeature('sys-firewall', clientFeature('untrusted'), 'class=root max=ef');
+  await until('that it is left out, too', () => agent.output().includes('It is left out'));
+  await untilEnforced('work', 'class=cs5 max=ef zero=keep');
+  await untilEnforced('untrusted', '');
   assert.deepEqual(await bandsOfFlow('untrusted', 'ip'), ['cs0']);
 });
 
 check('without the feature the packets are believed again, and cleanup leaves nothing', async () => {
   lab.machine.removeFeature('sys-firewall', 'vm-config.qos-enforce');
-  await untilEnforced('trusted');
+  await until(
+    'no filters',
+    async () => !(await inQube('sys-firewall', 'tc', 'qdisc', 'show')).includes('clsact'),
+  );
   assert.deepEqual(await bandsOfFlow('untrusted', 'ip'), ['ef']);
   await stopAgents(agents);
   await inQube('sys-firewall', 'qubes-qos-tc', 'cleanup');
@@ -139,49 +127,19 @@ check('without the feature the packets are believed again, and cleanup leaves no
   assert.doesNotMatch(await inQube('sys-firewall', 'tc', 'qdisc', 'show'), /clsact/);
 });
 
-function feature(qube: string): string {
-  return `vm-config.qos.${labQube(qube).ip}`;
+interface Expected {
+  readonly qube: string;
+  readonly flow: Flow;
+  readonly className: string;
 }
 
-function enforce(clients: Readonly<Record<string, string>>): void {
-  for (const [qube, value] of Object.entries(clients))
-    lab.machine.setFeature('sys-firewall', feature(qube), value);
-  lab.machine.setFeature('sys-firewall', 'vm-config.qos-enforce', '1');
-}
-
-/** Until sys-firewall says this of the vif of `untrusted`, and has it in force. */
-async function untilEnforced(said: string): Promise<void> {
-  await until(`sys-firewall: ${said}`, async () => {
-    const { interfaces } = JSON.parse(await inQube('sys-firewall', 'qubes-qos-tc', 'status', '--json')) as {
-      interfaces: { interface: string; inForce: boolean; notes: string[] }[];
-    };
-    const vifs = interfaces.filter(({ interface: name }) => name.startsWith('vif'));
-    return (
-      vifs.every(({ inForce }) => inForce) &&
-      vifs.some(({ notes }) => notes.includes(said) || notes.some((note) => note.startsWith(said)))
-    );
-  });
-}
-
-/** Root in the qube marks all it sends, after whatever our agent there does. */
-async function marksAsItsRootLikes(qube: string, dscp: number): Promise<void> {
-  const rules = `ip dscp set ${dscp}; ip6 dscp set ${dscp};`;
-  const chain = `chain out { type filter hook postrouting priority 300; ${rules} }`;
-  const script = `table inet forged\ndelete table inet forged\ntable inet forged {\n${chain}\n}\n`;
-  await inQubeWith({ stdin: script }, qube, 'nft', '-f', '-');
-}
-
-async function unmark(qube: string): Promise<void> {
-  await inQube(qube, 'nft', 'delete', 'table', 'inet', 'forged');
-}
-
-/** The bands of sys-net's card that carried a flow of some thousand packets. */
-async function bandsOfFlow(qube: string, family: Family, packets = PACKETS): Promise<string[]> {
-  const before = await counters();
-  await sendFlow(qube, family, packets);
-  await sleep(300);
-  const after = await counters();
-  const rose = after.bands.map((bytes, band) => bytes - before.bands[band]!);
-  // Neighbour discovery is in the default band, and may cost the flow a packet.
-  return BANDS.filter((_, band) => rose[band]! > 20 * 200);
+/** A flow of either family for each DSCP that a qube sends, and what becomes of it. */
+function outcomesOf(qube: string, classes: Readonly<Record<number, string>>): Expected[] {
+  const first = qube === 'work' ? PORT : PORT + 100;
+  return FAMILIES.flatMap((family) =>
+    Object.entries(classes).map(([dscp, className]) => ({
+      ...{ qube, className },
+      flow: { family, port: first + Number(dscp), dscp: Number(dscp) },
+    })),
+  );
 }
