@@ -1,16 +1,13 @@
 // Owns the nft table of this program: conntrack remembers the class of each connection for its replies, and a new vif is
 // not believed until it has its own filters (design.md 5). Pure.
 import { CLASSES, DEFAULT_CLASS, classOf } from '@qubes-qos/core/classes';
+import { FOREIGN_BITS, markOf } from '@qubes-qos/core/connection-mark';
 import type { NftChain, NftExpression, NftRule, NftTable, TableId } from '@qubes-qos/core/nft/model';
-import { MARK_DSCP, MARK_SET } from '@qubes-qos/core/tc/hooks';
 import { GROUP_CLIENT } from './roles.js';
 
 /** The table of this program in the family inet; the mangle agent has another (design.md 3.4). */
 export const TC_TABLE: TableId = { family: 'inet', name: 'qubes-qos-tc' };
 
-/** Bits of a mark that are somebody else's: a connection that has one is left alone. */
-const FOREIGN_BITS = ~(MARK_DSCP | MARK_SET) >>> 0;
-const DSCP_SHIFT = 26;
 const DEFAULT_DSCP = classOf(DEFAULT_CLASS).dscp;
 
 /** What the table is for. */
@@ -61,10 +58,6 @@ const REMEMBER: NftChain = {
     rule({ kind: 'set-ct-mark', value: markOf(0) }),
   ],
 };
-
-function markOf(dscp: number): number {
-  return ((dscp << DSCP_SHIFT) | MARK_SET) >>> 0;
-}
 
 function rule(...expressions: readonly NftExpression[]): NftRule {
   return { expressions };

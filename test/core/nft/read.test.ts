@@ -1,10 +1,23 @@
 import { readFileSync } from 'node:fs';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { META_KEYS, VERDICTS, type NftExpression } from '@qubes-qos/core/nft/model';
+import {
+  ALL_BITS,
+  L4_PROTOCOLS,
+  META_KEYS,
+  VERDICTS,
+  type L4Protocol,
+  type NftExpression,
+} from '@qubes-qos/core/nft/model';
 import { readTable } from '@qubes-qos/core/nft/read';
 import { renderTable } from '@qubes-qos/core/nft/render';
+import { canonicalNetwork } from '@qubes-qos/core/tc/prefixes';
 import { ID, listing, tableOf } from './table.js';
+
+const port = fc.integer({ min: 0, max: 65_535 });
+const daddr = (family: 'ip' | 'ip6', network: string) => ({
+  ...{ kind: 'daddr' as const, family, network: canonicalNetwork(network) },
+});
 
 const anyExpression: fc.Arbitrary<NftExpression> = fc.oneof(
   fc.record({
@@ -29,6 +42,32 @@ const anyExpression: fc.Arbitrary<NftExpression> = fc.oneof(
     op: fc.constantFrom('==' as const, '!=' as const),
     value: fc.nat(0xffffffff),
   }),
+  fc.record({
+    kind: fc.constant('l4proto' as const),
+    protocol: fc.constantFrom(...(Object.keys(L4_PROTOCOLS) as L4Protocol[])),
+  }),
+  fc
+    .tuple(fc.constantFrom('tcp' as const, 'udp' as const, 'sctp' as const, 'dccp' as const), port, port)
+    .map(([protocol, a, b]) => ({
+      kind: 'dport' as const,
+      ...{ protocol, first: Math.min(a, b), last: Math.max(a, b) },
+    })),
+  fc
+    .tuple(fc.ipV4(), fc.integer({ min: 0, max: 32 }))
+    .map(([address, length]) => daddr('ip', `${address}/${length}`)),
+  fc
+    .tuple(fc.ipV6(), fc.integer({ min: 0, max: 128 }))
+    .map(([address, length]) => daddr('ip6', `${address}/${length}`)),
+  fc.record({
+    kind: fc.constant('mark' as const),
+    mask: fc.oneof(fc.nat(ALL_BITS), fc.constant(ALL_BITS)),
+    value: fc.nat(ALL_BITS),
+  }),
+  fc.record({
+    kind: fc.constant('cgroup' as const),
+    path: fc.stringMatching(/^[a-z-]{1,8}(\/[a-z@-]{1,8}){0,3}$/),
+  }),
+  fc.record({ kind: fc.constant('jump' as const), chain: fc.stringMatching(/^[a-z]{1,8}$/) }),
   fc.record({ kind: fc.constant('set-ct-mark' as const), value: fc.nat(0xffffffff) }),
   fc.record({ kind: fc.constant('verdict' as const), verdict: fc.constantFrom(...VERDICTS) }),
 );
@@ -51,7 +90,7 @@ test.each(['1.0.6', '1.1.3'])('a table as nft %s really listed it', (version) =>
     oif "lo" accept
     ip dscp set 46
     ip6 dscp set 46
-    # not ours: {"match":{"op":"==","left":{"meta":{"key":"skuid"}},"right":1000}} ip dscp set 0 comment "theirs"
+    meta skuid 1000 ip dscp set 0 comment "theirs"
   }
 }
 `);
@@ -69,6 +108,8 @@ describe('what the model does not know is kept, and shows', () => {
     ['a match on a list', { rule: { chain: 'output', expr: [oif({ set: ['a', 'b'] })] } }, '"set"'],
     ['a rule without expressions', { rule: { chain: 'output' } }, 'null'],
     ['a rule of a chain that is not there', { rule: { chain: 'gone', expr: [{ accept: null }] } }, '"gone"'],
+    ['another port', { rule: { chain: 'output', expr: [payload('sport', 443)] } }, '"sport"'],
+    ['a list of ports', { rule: { chain: 'output', expr: [payload('dport', { set: [1, 2] })] } }, '"set"'],
     ['a set', { set: { name: 'blocked', handle: 9 } }, '"blocked"'],
     ['a dormant table', { table: { name: 'example', flags: ['dormant'] } }, '"dormant"'],
   ])('%s', (_, object, shown) => {
@@ -103,6 +144,10 @@ test('any JSON is read or refused, never a crash', () => {
 
 function mangle(value: string, field = 'dscp'): unknown {
   return { mangle: { key: { payload: { protocol: 'ip', field } }, value } };
+}
+
+function payload(field: string, right: unknown): unknown {
+  return { match: { op: '==', left: { payload: { protocol: 'tcp', field } }, right } };
 }
 
 function oif(right: unknown): unknown {

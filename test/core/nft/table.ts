@@ -1,4 +1,5 @@
 // Owns tables for the tests of core/nft, and what nft 1.1 prints for them.
+import { ALL_BITS } from '@qubes-qos/core/nft/model';
 import type { NftExpression, NftRule, NftTable, TableId } from '@qubes-qos/core/nft/model';
 
 export const ID: TableId = { family: 'inet', name: 'example' };
@@ -66,21 +67,46 @@ function jsonOfExpression(expression: NftExpression): unknown {
           right: DSCP_NAMES[expression.dscp] ?? expression.dscp,
         },
       };
-    case 'ct-mark':
-      return {
-        match: {
-          op: expression.op,
-          left: { '&': [{ ct: { key: 'mark' } }, expression.mask] },
-          right: expression.value,
-        },
-      };
+    case 'l4proto':
+      return equal({ meta: { key: 'l4proto' } }, expression.protocol);
+    case 'dport': {
+      const { protocol, first, last } = expression;
+      const right = first === last ? first : { range: [first, last] };
+      return equal({ payload: { protocol, field: 'dport' } }, right);
+    }
+    case 'daddr': {
+      const { family, network } = expression;
+      const [addr = '', length = ''] = network.split('/');
+      const isAddress = length === (family === 'ip' ? '32' : '128');
+      const right = isAddress ? addr : { prefix: { addr, len: Number(length) } };
+      return equal({ payload: { protocol: family, field: 'daddr' } }, right);
+    }
+    case 'mark':
+      return equal(masked({ meta: { key: 'mark' } }, expression.mask), expression.value);
+    case 'cgroup':
+      return equal({ socket: { key: 'cgroupv2' } }, expression.path);
+    case 'ct-mark': {
+      const { mask, op, value } = expression;
+      return { match: { op, left: masked({ ct: { key: 'mark' } }, mask), right: value } };
+    }
     case 'set-ct-mark':
       return { mangle: { key: { ct: { key: 'mark' } }, value: expression.value } };
     case 'verdict':
       return { [expression.verdict]: null };
+    case 'jump':
+      return { jump: { target: expression.chain } };
     case 'foreign':
       return JSON.parse(expression.json);
   }
+}
+
+function equal(left: object, right: unknown): object {
+  return { match: { op: '==', left, right } };
+}
+
+/** A comparison of all bits is listed without the mask. */
+function masked(term: object, mask: number): object {
+  return mask === ALL_BITS ? term : { '&': [term, mask] };
 }
 
 /** How nft names the code points that it names (nft describe ip dscp), as far as the tests use them. */

@@ -52,6 +52,24 @@ export type NftExpression =
     }
   /** The DSCP, 0-63, of a packet of this address family. */
   | { readonly kind: 'dscp'; readonly family: 'ip' | 'ip6'; readonly dscp: number }
+  /** The protocol above IP. */
+  | { readonly kind: 'l4proto'; readonly protocol: L4Protocol }
+  /** The destination port, both ends included. */
+  | {
+      readonly kind: 'dport';
+      readonly protocol: Exclude<L4Protocol, 'icmp' | 'ipv6-icmp'>;
+      readonly first: number;
+      readonly last: number;
+    }
+  /** The destination, with its prefix length, in its canonical form. */
+  | { readonly kind: 'daddr'; readonly family: 'ip' | 'ip6'; readonly network: string }
+  /** Some bits of the packet's mark. */
+  | { readonly kind: 'mark'; readonly mask: number; readonly value: number }
+  /**
+   * The cgroup of the packet's socket, or one above that: a path below /sys/fs/cgroup. The kernel holds the number of the
+   * cgroup that has this path when the rule is loaded; nft shows the number when there is none any more.
+   */
+  | { readonly kind: 'cgroup'; readonly path: string }
   /** Some bits of the connection's mark. */
   | { readonly kind: 'ct-mark'; readonly mask: number; readonly op: '==' | '!='; readonly value: number }
   /** Writes the whole mark of the connection. */
@@ -59,12 +77,21 @@ export type NftExpression =
   /** Writes the DSCP, 0-63; the two ECN bits stay. A rule matches only packets of its own address family. */
   | { readonly kind: 'set-dscp'; readonly family: 'ip' | 'ip6'; readonly dscp: number }
   | { readonly kind: 'verdict'; readonly verdict: Verdict }
+  /** Walks through another chain of the table, and goes on here where that has no verdict. */
+  | { readonly kind: 'jump'; readonly chain: string }
   /** What the kernel has and this model has not, as JSON. */
   | { readonly kind: 'foreign'; readonly json: string };
 
-/** The packet properties that a rule may match. */
-export const META_KEYS = ['oif', 'iif', 'iifgroup'] as const;
+/** The packet properties that a rule may match; the last two, the owner of its socket, are numbers. */
+export const META_KEYS = ['oif', 'iif', 'iifgroup', 'skuid', 'skgid'] as const;
 export type MetaKey = (typeof META_KEYS)[number];
+
+/** The protocols above IP that a rule may match, and their numbers (IANA): names need /etc/protocols. */
+export const L4_PROTOCOLS = { tcp: 6, udp: 17, sctp: 132, dccp: 33, icmp: 1, 'ipv6-icmp': 58 } as const;
+export type L4Protocol = keyof typeof L4_PROTOCOLS;
+
+/** A mask of all bits: nft shows a comparison with it without the mask. */
+export const ALL_BITS = 0xffff_ffff;
 
 /** How a rule may end the walk through its chain. */
 export const VERDICTS = ['accept', 'drop', 'return'] as const;

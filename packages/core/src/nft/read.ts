@@ -2,7 +2,9 @@
 // that is skipped here would look like one that is not there.
 import { CLASSES } from '../classes.js';
 import { QosError } from '../errors.js';
+import { isObject, operandsOf, type JsonObject } from './json.js';
 import {
+  ALL_BITS,
   META_KEYS,
   VERDICTS,
   type NftBase,
@@ -12,8 +14,7 @@ import {
   type NftTable,
   type TableId,
 } from './model.js';
-
-type JsonObject = Readonly<Record<string, unknown>>;
+import { readMatch } from './read-match.js';
 
 /** The version of the JSON that is read here (libnftables-json(5)). */
 const SCHEMA_VERSION = 1;
@@ -88,10 +89,12 @@ function readExpression(json: unknown): NftExpression {
   return (
     readMeta(object) ??
     readDscp(object) ??
+    readMatch(object) ??
     readCtMark(object) ??
     readSetCtMark(object) ??
     readSetDscp(object) ??
-    readVerdict(object) ?? { kind: 'foreign', json: foreignJson(json) }
+    readVerdict(object) ??
+    readJump(object) ?? { kind: 'foreign', json: foreignJson(json) }
   );
 }
 
@@ -116,8 +119,7 @@ function readDscp({ match }: JsonObject): NftExpression | undefined {
 /** `{"match": {"op": "!=", "left": {"&": [{"ct": {"key": "mark"}}, 50331647]}, "right": 0}}` */
 function readCtMark({ match }: JsonObject): NftExpression | undefined {
   const { op, left, right } = isObject(match) ? match : {};
-  const operands: readonly unknown[] = isObject(left) && Array.isArray(left['&']) ? left['&'] : [];
-  const [term, mask] = operands;
+  const [term, mask = ALL_BITS] = operandsOf(left);
   if (!isCtMark(term) || typeof mask !== 'number' || typeof right !== 'number') return undefined;
   return op === '==' || op === '!=' ? { kind: 'ct-mark', mask, op, value: right } : undefined;
 }
@@ -157,16 +159,18 @@ function readVerdict(object: JsonObject): NftExpression | undefined {
   return verdict && { kind: 'verdict', verdict };
 }
 
+/** `{"jump": {"target": "ownerless"}}` */
+function readJump({ jump }: JsonObject): NftExpression | undefined {
+  const target = isObject(jump) ? jump['target'] : undefined;
+  return typeof target === 'string' ? { kind: 'jump', chain: target } : undefined;
+}
+
 function foreignJson(json: unknown): string {
   return JSON.stringify(json ?? null, (key, value: unknown) => (key === 'handle' ? undefined : value));
 }
 
 function textOf(value: unknown): string {
   return typeof value === 'string' ? value : JSON.stringify(value ?? null);
-}
-
-function isObject(value: unknown): value is JsonObject {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
 function unreadable(found: string): QosError {

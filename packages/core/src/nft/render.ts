@@ -1,4 +1,5 @@
 // Owns the text of nft scripts: model and ops -> what `nft -f -` reads, one statement a line.
+import { L4_PROTOCOLS } from './model.js';
 import type { NftBase, NftChain, NftExpression, NftRule, NftTable, TableId, NftOp } from './model.js';
 
 /** Names of the priorities that we use, as nft prints them (nft(8), "Standard priority names"). */
@@ -47,8 +48,21 @@ function renderExpression(expression: NftExpression): string {
   switch (expression.kind) {
     case 'meta': {
       const { key, op, value } = expression;
-      return `${key} ${op === '!=' ? '!= ' : ''}${typeof value === 'number' ? value : `"${value}"`}`;
+      const name = key === 'skuid' || key === 'skgid' ? `meta ${key}` : key;
+      return `${name} ${op === '!=' ? '!= ' : ''}${typeof value === 'number' ? value : `"${value}"`}`;
     }
+    case 'l4proto':
+      return `meta l4proto ${L4_PROTOCOLS[expression.protocol]}`;
+    case 'dport': {
+      const { protocol, first, last } = expression;
+      return `${protocol} dport ${first === last ? first : `${first}-${last}`}`;
+    }
+    case 'daddr':
+      return `${expression.family} daddr ${expression.network}`;
+    case 'mark':
+      return `meta mark and ${hexWord(expression.mask)} == ${hexWord(expression.value)}`;
+    case 'cgroup':
+      return `socket cgroupv2 level ${expression.path.split('/').length} "${expression.path}"`;
     case 'dscp':
       return `${expression.family} dscp ${expression.dscp}`;
     case 'ct-mark':
@@ -59,6 +73,8 @@ function renderExpression(expression: NftExpression): string {
       return `${expression.family} dscp set ${expression.dscp}`;
     case 'verdict':
       return expression.verdict;
+    case 'jump':
+      return `jump ${expression.chain}`;
     case 'foreign':
       return `# not ours: ${expression.json}`;
   }

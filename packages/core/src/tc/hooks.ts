@@ -1,6 +1,7 @@
 // Owns what we hang on the ingress and egress hooks of an interface (clsact): model, text, reading and difference.
 // The hooks are shared with others: only the preferences of our own range are ever touched.
 import * as z from 'zod/mini';
+import { MARK_DSCP, MARK_SET } from '../connection-mark.js';
 import { byte, dscpOf, dscpWords } from './dscp-match.js';
 import { hash } from './hash.js';
 import type { IpFamily } from './model.js';
@@ -69,10 +70,6 @@ export type HookOp =
 /** Our range of preferences; what others let the kernel choose begins at 49152. */
 const FIRST_PREF = 5100;
 const SLOTS = 100;
-
-/** Bits of a conntrack mark that are ours (design.md 3.4): the DSCP, and that it was set. */
-export const MARK_DSCP = 0xfc000000;
-export const MARK_SET = 0x01000000;
 
 /** A packet can be a GSO super-packet of 64 KB: police(8) lets nothing through that is longer than its mtu. */
 const POLICE_MTU = 65_535;
