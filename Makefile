@@ -12,7 +12,8 @@ RST2MAN := $(shell command -v rst2man || command -v rst2man.py)
 VERSION := $(shell sed -n 's/^  "version": "\(.*\)",$$/\1/p' package.json)
 
 VM_PROGRAMS = qubes-qos-mangle qubes-qos-tc
-VM_UNITS = qubes-qos-mangle.service qubes-qos-mangle-cleanup.service qubes-qos-tc.service
+VM_UNITS = qubes-qos-mangle.service qubes-qos-mangle-cleanup.service qubes-qos-mangle-wake.service \
+	qubes-qos-mangle-wake@.path qubes-qos-tc.service
 VM_PRESETS = 75-qubes-qos.preset
 VM_PAGES = qubes-qos-mangle.8 qubes-qos-tc.8 qubes-qos-trees.8
 DOM0_PROGRAMS = qvm-qos

@@ -38,6 +38,12 @@ describe('what qubes-qos-mangle prints', () => {
     for (const command of ['apply', 'status', 'print']) await type(command);
     await qube.nft('delete table inet qubes-qos-mangle');
     for (const command of ['status', 'apply', 'cleanup', 'cleanup']) await type(command);
+    qube.qubesdb.write('/vm-config/dscp', 'ef');
+    const rules = 'user:root,tcp/22 -> cs5; user:alice -> cs0; to:10.0.0.0/8 -> cs1';
+    qube.qubesdb.write('/vm-config/qos-rules', rules);
+    for (const command of ['apply', 'status', 'status --json', 'print']) await type(command);
+    qube.qubesdb.write('/vm-config/qos-rules', 'user:root -> cs7');
+    await type('apply');
     const page = `Examples of qubes-qos-mangle\n\n${pages.join('\n')}`;
     await expect(page).toMatchFileSnapshot(fileURLToPath(new URL('qubes-qos-mangle.txt', PAGES)));
   });

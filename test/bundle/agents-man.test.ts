@@ -21,7 +21,7 @@ import {
 } from '@qubes-qos/core/tc-config';
 import { VM_CONFIG, VM_CONFIG_FEATURE_PREFIX } from '@qubes-qos/core/vm-config';
 import { readTomlFiles, SETTINGS_DIRECTORIES, type TomlFile } from '@qubes-qos/host/toml-files';
-import { POLICY_PATH } from '@qubes-qos/mangle-agent/enforce';
+import { POLICY_PATH, RULES_PATH } from '@qubes-qos/mangle-agent/said';
 import { LAST_VALID_FILE } from '@qubes-qos/mangle-agent/last-valid';
 import { MANGLE_TABLE } from '@qubes-qos/mangle-agent/plan';
 
@@ -99,7 +99,7 @@ describe('names in the manual pages', () => {
   test('what qubes-qos-mangle owns and obeys', () => {
     const manual = manualOf('qubes-qos-mangle');
     const { family, name } = MANGLE_TABLE;
-    for (const text of [`table ${family} ${name}`, LAST_VALID_FILE, POLICY_PATH])
+    for (const text of [`table ${family} ${name}`, LAST_VALID_FILE, POLICY_PATH, RULES_PATH])
       expect(manual).toContain(`\`\`${text}\`\``);
     const [, classes = ''] = /is the policy\. It is one of ([^:]*), exactly so:/.exec(manual) ?? [];
     expect([...classes.matchAll(/``(\w+)``/g)].map(([, word]) => word)).toEqual(CLASS_NAMES);

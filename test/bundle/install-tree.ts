@@ -19,6 +19,8 @@ export const PACKAGES = {
       '/usr/bin/qubes-qos-tc': '755',
       [`${PRESETS}/75-qubes-qos.preset`]: '644',
       [`${UNITS}/qubes-qos-mangle-cleanup.service`]: '644',
+      [`${UNITS}/qubes-qos-mangle-wake.service`]: '644',
+      [`${UNITS}/qubes-qos-mangle-wake@.path`]: '644',
       [`${UNITS}/qubes-qos-mangle.service`]: '644',
       [`${UNITS}/qubes-qos-tc.service`]: '644',
       [`${MAN}/man8/qubes-qos-mangle.8`]: '644',

@@ -1,8 +1,11 @@
 import { readFileSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
 import { CLASS_NAMES } from '@qubes-qos/core/classes';
+import type { NftRule } from '@qubes-qos/core/nft/model';
 import { renderNft } from '@qubes-qos/core/nft/render';
-import { classInForce, MANGLE_TABLE, planMangle } from '@qubes-qos/mangle-agent/plan';
+import { parseRules, type QosRule } from '@qubes-qos/core/qos-rules';
+import { inForceOf, MANGLE_TABLE, planMangle, type LocatedRule } from '@qubes-qos/mangle-agent/plan';
+import { escapePath } from '@qubes-qos/mangle-agent/wake';
 
 describe('planMangle', () => {
   test.each(['ef', 'cs1'] as const)('%s is golden/mangle-%s.nft', (name) => {
@@ -16,19 +19,96 @@ describe('planMangle', () => {
   });
 });
 
-describe('classInForce', () => {
-  test.each([...CLASS_NAMES, 'none' as const])('%s is recognised', (name) => {
-    expect(classInForce(planMangle(name))).toBe(name);
+/** Every match, both families, what is remembered and what is not. */
+const RULES = located(
+  'user:1001 -> cs0; group:27,tcp/22 -> cs5; user:0,udp/3478-3481 -> ef; unit:backup.service -> cs1;' +
+    'cgroup:user.slice/user-1000.slice,to:10.0.0.0/8 -> cs2; to:fd00::/8,sctp/5 -> cs1; mark:0x10/0xf0,icmp -> cs5;' +
+    'mark:0x1 -> cs2; tcp -> cs2; to:192.0.2.1,dccp/1-2 -> ef',
+);
+
+describe('rules', () => {
+  test('of every kind are golden/mangle-rules.nft', () => {
+    const script = renderNft([{ op: 'replace', table: planMangle('ef', RULES)! }]);
+    expect(script).toBe(text('../golden/mangle-rules.nft'));
   });
 
-  test('a table with one rule less is no class', () => {
-    const table = planMangle('ef')!;
-    const [chain] = table.chains;
-    expect(classInForce({ ...table, chains: [{ ...chain!, rules: chain!.rules.slice(0, -1) }] })).toBe(
-      'altered',
-    );
+  test('without a class leave other packets as they are: golden/mangle-rules-only.nft', () => {
+    const script = renderNft([{ op: 'replace', table: planMangle('none', located('tcp/443 -> cs5'))! }]);
+    expect(script).toBe(text('../golden/mangle-rules-only.nft'));
+  });
+
+  test('of a unit that runs twice match either', () => {
+    const twice = [
+      { class: 'cs1' as const, cgroups: [['a.slice/x.service'], ['b.slice/x.service']], match: {} },
+    ];
+    const script = renderNft([{ op: 'replace', table: planMangle('none', twice)! }]);
+    expect(script.match(/level 2 "[ab].slice\/x.service" ip6? dscp set 8 accept/g)).toHaveLength(4);
   });
 });
+
+describe('inForceOf', () => {
+  test.each([...CLASS_NAMES, 'none' as const])('%s is recognised', (className) => {
+    expect(inForceOf(planMangle(className))).toEqual({ className, hasRules: false });
+    expect(inForceOf(planMangle(className, RULES))).toEqual({ className, hasRules: true });
+    expect(inForceOf(planMangle(className, RULES.slice(0, 1)))).toEqual({ className, hasRules: true });
+  });
+
+  test.each([
+    ['a rule less', (rules) => rules.slice(0, -1)],
+    ['no exception for loopback', (rules) => rules.slice(1)],
+    [
+      'a rule of another form',
+      ([first, ...rest]) => [first!, { expressions: [{ kind: 'verdict', verdict: 'accept' }] }, ...rest],
+    ],
+    [
+      'something foreign',
+      ([first, ...rest]) => [first!, { expressions: [{ kind: 'foreign', json: '1' }] }, ...rest],
+    ],
+  ] satisfies [string, (rules: readonly NftRule[]) => NftRule[]][])('%s is altered', (_, change) => {
+    for (const rules of [[], RULES]) {
+      const table = planMangle('ef', rules)!;
+      const chains = table.chains.map((chain) =>
+        chain.name === 'output' ? { ...chain, rules: change(chain.rules) } : chain,
+      );
+      expect(inForceOf({ ...table, chains })).toBe('altered');
+    }
+  });
+
+  test('a chain more, another priority or something beside the chains is altered', () => {
+    const table = planMangle('ef', RULES)!;
+    expect(inForceOf({ ...table, foreign: ['{"set":{}}'] })).toBe('altered');
+    expect(inForceOf({ ...table, chains: [{ name: 'theirs', rules: [] }, ...table.chains] })).toBe('altered');
+    const chains = table.chains.map((chain) => ({
+      ...chain,
+      ...(chain.base && { base: { ...chain.base, priority: 0 } }),
+    }));
+    expect(inForceOf({ ...table, chains })).toBe('altered');
+  });
+});
+
+test('paths become names of units as systemd-escape(1) makes them', () => {
+  expect(escapePath('/sys/fs/cgroup')).toBe('sys-fs-cgroup');
+  expect(escapePath('/sys/fs/cgroup/user.slice/user-1000.slice/user@1000.service')).toBe(
+    'sys-fs-cgroup-user.slice-user\\x2d1000.slice-user\\x401000.service',
+  );
+  expect(escapePath('/.etc')).toBe('\\x2eetc');
+});
+
+/** Rules as they are in a qube in which a unit is below system.slice, and users are given by number. */
+function located(value: string): LocatedRule[] {
+  return parseRules(value).rules.map(({ match, class: className }: QosRule) => {
+    const { user, group, unit, cgroup, ...rest } = match;
+    return {
+      class: className,
+      ...(typeof user === 'number' && { uid: user }),
+      ...(typeof group === 'number' && { gid: group }),
+      cgroups: [
+        [...(unit === undefined ? [] : [`system.slice/${unit}`]), ...(cgroup === undefined ? [] : [cgroup])],
+      ],
+      match: rest,
+    };
+  });
+}
 
 describe('the units', () => {
   test.each(['qubes-qos-mangle', 'qubes-qos-mangle-cleanup'])('%s.service names our table', (unit) => {

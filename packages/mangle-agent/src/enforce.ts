@@ -1,98 +1,80 @@
-// Owns the way of one policy into the kernel: value -> policy -> desired -> kernel, and what the journal says of it.
-import { classOf, type ClassName } from '@qubes-qos/core/classes';
-import { parseClassPolicy, type ClassPolicy } from '@qubes-qos/core/policy';
-import { VM_CONFIG, VM_CONFIG_PATH_PREFIX } from '@qubes-qos/core/vm-config';
+// Owns the way of one policy into the kernel: what dom0 says -> policy -> desired -> kernel, and what the journal says of it.
+import { QosError } from '@qubes-qos/core/errors';
 import { log } from '@qubes-qos/host/journal';
 import { convergeTable, observeTable } from '@qubes-qos/host/nft';
-import { LAST_VALID_FILE, readLastValid, rememberLastValid, type ValidPolicy } from './last-valid.js';
-import { classInForce, MANGLE_TABLE, planMangle } from './plan.js';
-
-/** The QubesDB key of this qube's own class. */
-export const POLICY_PATH = `${VM_CONFIG_PATH_PREFIX}${VM_CONFIG.dscp}`;
-
-/** The QubesDB key of the class that a policy of dom0 gives to this qube: it counts where there is no own one. */
-const POLICY_CLASS_PATH = `${VM_CONFIG_PATH_PREFIX}${VM_CONFIG.policyClass}`;
-
-/** A value of QubesDB, and where it is. */
-export interface Said {
-  readonly path: string;
-  /** undefined: no such key. */
-  readonly value: Uint8Array | undefined;
-}
-
-/** What dom0 says about the class of this qube. An own class that is empty or invalid ranks above a policy, too. */
-export async function readSaid(db: {
-  read: (path: string) => Promise<Uint8Array | undefined>;
-}): Promise<Said> {
-  const own = await db.read(POLICY_PATH);
-  const given = own === undefined ? await db.read(POLICY_CLASS_PATH) : undefined;
-  return given === undefined ? { path: POLICY_PATH, value: own } : { path: POLICY_CLASS_PATH, value: given };
-}
+import { describeEnforced } from './describe.js';
+import { LAST_VALID_FILE, readLastValid, rememberLastValid } from './last-valid.js';
+import { locateRules, type Located } from './locate.js';
+import { inForceOf, MANGLE_TABLE, planMangle, type InForce } from './plan.js';
+import { decide, isValid, type Said, type ValidPolicy } from './said.js';
 
 /** What became of a policy. */
-export interface Enforced {
-  readonly path: string;
-  readonly policy: ClassPolicy;
-  /** The class that packets have now; `altered` is a table that is not as we write it. */
-  readonly inForce: ClassName | 'none' | 'altered';
+export interface Enforced extends Said {
+  /** What packets get now; `altered` is a table that is not of the form that we write. */
+  readonly inForce: InForce | 'altered';
+  /** One sentence for each rule that does not count now. */
+  readonly leftOut: readonly string[];
   readonly isChanged: boolean;
   /** Whether a valid policy decided, be it an earlier one; without any the kernel was left as it was. */
   readonly isDecided: boolean;
 }
 
+export interface EnforceOptions {
+  /** Where the last valid policy of this boot is remembered. */
+  readonly file?: string;
+  /** Finds what the rules name, and may see to it that changes of that are noticed; hears whether there were rules before. */
+  readonly locate?: (policy: ValidPolicy, last: ValidPolicy | undefined) => Promise<Located>;
+}
+
 /**
- * Puts what dom0 says in force, verifies it, and logs what it did. An invalid
- * value keeps the last valid policy of this boot; with none, the kernel stays as it is.
+ * Puts what dom0 says in force, verifies it, and logs what it did. What is invalid keeps the last valid policy of
+ * this boot; with none, the kernel stays as it is.
  * @throws QosError when nft fails; what was in force before stays.
  */
-export async function enforce({ path, value }: Said, file = LAST_VALID_FILE): Promise<Enforced> {
-  const policy = parseClassPolicy(value);
-  const valid = validPolicyOf(policy) ?? (await readLastValid(file));
+export async function enforce(said: Said, options: EnforceOptions = {}): Promise<Enforced> {
+  const { file = LAST_VALID_FILE, locate = ({ rules }: ValidPolicy) => locateRules(rules) } = options;
+  const last = await readLastValid(file);
+  const valid = decide(said, last);
   const enforced =
     valid === undefined
-      ? { path, policy, inForce: await observeClass(), isChanged: false, isDecided: false }
-      : { path, policy, inForce: valid, isChanged: await converge(valid), isDecided: true };
+      ? {
+          ...said,
+          inForce: inForceOf(await observeTable(MANGLE_TABLE)),
+          leftOut: [],
+          isChanged: false,
+          isDecided: false,
+        }
+      : { ...said, ...(await converge(valid, () => locate(valid, last))), isDecided: true };
   if (valid !== undefined) await rememberLastValid(file, valid);
-  log(policy.state === 'invalid' ? 'warning' : 'info', describeEnforced(enforced));
+  log(isValid(said) ? 'info' : 'warning', describeEnforced(enforced));
+  for (const sentence of warningsOf(enforced)) log('warning', sentence);
   return enforced;
 }
 
-/** One sentence: what the policy says and what packets get; each of the four kinds of policy reads differently. */
-export function describeEnforced({ path, policy, inForce, isChanged, isDecided }: Enforced): string {
-  const marks = `${describeMarks(inForce)}${isChanged ? '' : ' (as before)'}`;
-  switch (policy.state) {
-    case 'absent':
-      return `${path} is absent: ${marks}.`;
-    case 'empty':
-      return `${path} is empty: ${marks}.`;
-    case 'class':
-      return `${path} is ${policy.className}: ${marks}.`;
-    case 'invalid': {
-      const kept = isDecided
-        ? 'the last valid policy of this boot stays'
-        : 'there was no valid one since boot';
-      return `${path} is invalid, ${policy.reason}; ${kept}: ${marks}. Set a class with qvm-features in dom0.`;
-    }
+/** Why rules do not count: what they name is not in this qube now, or they are of a newer version. */
+export function warningsOf({ rules, leftOut }: Pick<Enforced, 'rules' | 'leftOut'>): readonly string[] {
+  const ofNewer = rules.state === 'rules' ? rules.warnings : [];
+  return [...ofNewer.map((warning) => warning.replace(/^r/, 'R')), ...leftOut];
+}
+
+type Converged = Pick<Enforced, 'inForce' | 'leftOut' | 'isChanged'>;
+
+/** A cgroup may go between look and load, and nft takes all rules or none: so once more, and then without those. */
+async function converge(policy: ValidPolicy, locate: () => Promise<Located>): Promise<Converged> {
+  const { className } = policy;
+  const put = async ({ rules, leftOut }: Located): Promise<Converged> => {
+    const isChanged = await convergeTable(MANGLE_TABLE, planMangle(className, rules));
+    return { inForce: { className, hasRules: rules.length > 0 }, leftOut, isChanged };
+  };
+  const located = await locate();
+  try {
+    return await put(located);
+  } catch (error) {
+    const plain = located.rules.filter(({ cgroups }) => cgroups.every((paths) => paths.length === 0));
+    if (!(error instanceof QosError) || error.kind !== 'command' || plain.length === located.rules.length)
+      throw error;
+    const again = await locate();
+    const without = `Rules that name a unit or cgroup do not count now: ${error.message}`;
+    return put(again).catch(() => put({ ...again, rules: plain, leftOut: [...again.leftOut, without] }));
   }
-}
-
-/** What a class means for packets, in words. */
-export function describeMarks(inForce: Enforced['inForce']): string {
-  if (inForce === 'none') return 'no marks';
-  if (inForce === 'altered') return 'our nft table is there, altered by something else';
-  return `every packet of this qube leaves with DSCP ${classOf(inForce).dscp}`;
-}
-
-/** The policy as it can be remembered; undefined for an invalid one. */
-export function validPolicyOf(policy: ClassPolicy): ValidPolicy | undefined {
-  if (policy.state === 'invalid') return undefined;
-  return policy.state === 'class' ? policy.className : 'none';
-}
-
-async function observeClass(): Promise<Enforced['inForce']> {
-  return classInForce(await observeTable(MANGLE_TABLE));
-}
-
-function converge(policy: ValidPolicy): Promise<boolean> {
-  return convergeTable(MANGLE_TABLE, planMangle(policy));
 }

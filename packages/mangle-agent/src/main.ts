@@ -2,13 +2,14 @@
 import type { Command } from 'commander';
 import { QosError } from '@qubes-qos/core/errors';
 import { renderNft } from '@qubes-qos/core/nft/render';
-import { parseClassPolicy } from '@qubes-qos/core/policy';
 import { newProgram, runProgram } from '@qubes-qos/host/command-line';
 import { log } from '@qubes-qos/host/journal';
 import { checkScript, convergeTable } from '@qubes-qos/host/nft';
 import { withQubesDb } from '@qubes-qos/host/qubesdb/client';
-import { enforce, readSaid, validPolicyOf } from './enforce.js';
+import { enforce, warningsOf } from './enforce.js';
+import { locateRules } from './locate.js';
 import { MANGLE_TABLE, planMangle } from './plan.js';
+import { decide, isValid, readSaid, type Said } from './said.js';
 import { gatherStatus, renderStatus } from './status.js';
 import { watchPolicy } from './watch.js';
 
@@ -22,7 +23,7 @@ function program(): Command {
   const json = ['--json', 'print JSON, with a version field'] as const;
   const root = newProgram(
     'qubes-qos-mangle',
-    "Give this qube's traffic the class that dom0 chose (vm-config.dscp).",
+    "Give this qube's traffic the class that dom0 chose (vm-config.dscp, vm-config.qos-rules).",
   );
   root.command('apply').description('put the policy in force once').action(apply);
   root.command('watch').description('put it in force, again at every change').action(watchPolicy);
@@ -46,8 +47,9 @@ function program(): Command {
 }
 
 async function apply(): Promise<void> {
-  const { policy } = await enforce(await withQubesDb(readSaid));
-  if (policy.state === 'invalid') process.exitCode = 1;
+  const said = await withQubesDb(readSaid);
+  await enforce(said);
+  if (!isValid(said)) process.exitCode = 1;
 }
 
 async function print({ json }: ShowOptions): Promise<void> {
@@ -73,15 +75,22 @@ async function cleanup(): Promise<void> {
 
 /** The whole script of the policy, whatever is in force now: it replaces or removes the table. */
 async function scriptOfPolicy(): Promise<string> {
-  const { path, value } = await withQubesDb(readSaid);
-  const policy = parseClassPolicy(value);
-  const valid = validPolicyOf(policy);
-  if (valid === undefined) {
-    const reason = policy.state === 'invalid' ? policy.reason : '';
-    throw new QosError('policy', `${path} is invalid, ${reason}; there is no script for it.`);
-  }
-  const table = planMangle(valid);
+  const said = await withQubesDb(readSaid);
+  const valid = isValid(said) ? decide(said, undefined) : undefined;
+  if (valid === undefined) throw noScript(said);
+  const located = await locateRules(valid.rules);
+  for (const sentence of warningsOf({ rules: said.rules, leftOut: located.leftOut }))
+    log('warning', sentence);
+  const table = planMangle(valid.className, located.rules);
   return renderNft([table ? { op: 'replace', table } : { op: 'delete', id: MANGLE_TABLE }]);
+}
+
+function noScript({ path, policy, rulesPath, rules }: Said): QosError {
+  const reasons = [
+    ...(policy.state === 'invalid' ? [`${path} is invalid, ${policy.reason}`] : []),
+    ...(rules.state === 'invalid' ? [`${rulesPath} is invalid, ${rules.reason}`] : []),
+  ];
+  return new QosError('policy', `${reasons.join('; ')}; there is no script for it.`);
 }
 
 function jsonLine(value: unknown): string {

@@ -8,7 +8,10 @@ import { startWithSockets } from '@qubes-qos/host/process';
 import { BACKOFF, nextWaitMs } from '@qubes-qos/host/qubesdb/client';
 import { HEADER_BYTES } from '@qubes-qos/host/qubesdb/codec';
 import { QubesDbConnection } from '@qubes-qos/host/qubesdb/connection';
-import { describeEnforced, enforce, readSaid } from './enforce.js';
+import { describeEnforced } from './describe.js';
+import { enforce, warningsOf } from './enforce.js';
+import { readSaid } from './said.js';
+import { locateAndWatch, wasWoken } from './wake.js';
 
 /**
  * Ends with one event: an event is a header without a value, and EOF ends it too. Whatever ends it, the unit starts
@@ -51,7 +54,9 @@ async function follow(onSuccess: () => void): Promise<void> {
     await db.watch(VM_CONFIG_PATH_PREFIX);
     for (;;) {
       db.takeEvents();
-      const status = describeEnforced(await enforce(await readSaid(db)));
+      const locate = isNotifyService() ? { locate: locateAndWatch } : {};
+      const enforced = await enforce(await readSaid(db), locate);
+      const status = [describeEnforced(enforced), ...warningsOf(enforced)].join(' ');
       if (isNotifyService() && (await handOver(db, status))) return;
       onSuccess();
       await db.waitForEvents();
@@ -72,13 +77,14 @@ async function handOver(db: QubesDbConnection, status: string): Promise<boolean>
     endWaiter(waiter);
     throw error;
   }
+  if (await wasWoken()) endWaiter(waiter, 'SIGHUP');
   return true;
 }
 
 /** A waiter that systemd does not know of would hold one connection for each attempt. */
-function endWaiter(waiter: number): void {
+function endWaiter(waiter: number, signal: 'SIGTERM' | 'SIGHUP' = 'SIGTERM'): void {
   try {
-    process.kill(waiter);
+    process.kill(waiter, signal);
   } catch {
     // It has ended by itself: there was an event.
   }

@@ -51,7 +51,7 @@ export async function guestFiles(checks: readonly string[]): Promise<Record<stri
 /** A program that is not built is not there: the check that asks for it says so. */
 async function suiteFiles(): Promise<Record<string, ArchiveFile>> {
   const built = PROGRAMS.filter((name) => existsSync(inRepository('dist', name)));
-  const units = (await readdir(inRepository('systemd'))).filter((name) => name.endsWith('.service'));
+  const units = (await readdir(inRepository('systemd'))).filter((name) => /\.(service|path)$/.test(name));
   const files = await Promise.all([
     ...built.map((name) => suiteFile(`/usr/bin/${name}`, inRepository('dist', name), true)),
     ...units.map((name) =>

@@ -3,10 +3,10 @@
 import assert from 'node:assert/strict';
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { check } from '../check.js';
+import { commands, property, UNIT } from '../mangle-unit.js';
 import { sh, shWith, sleep, until } from '../run.js';
 import { QubesDb } from '../../../sim/qubesdb.js';
 
-const UNIT = 'qubes-qos-mangle.service';
 const CLEANUP = 'qubes-qos-mangle-cleanup.service';
 const CLASSES = { ef: 46, cs5: 40, cs0: 0, cs2: 16, cs1: 8 } as const;
 const NAMES = Object.keys(CLASSES) as (keyof typeof CLASSES)[];
@@ -158,10 +158,6 @@ check('the units have nothing that systemd would complain of', async () => {
   return { security: /Overall exposure level.*?([\d.]+ \w+)/.exec(security)?.[1] ?? 'unknown' };
 });
 
-async function property(name: string, unit = UNIT): Promise<string> {
-  return (await sh('systemctl', 'show', '--value', '--property', name, unit)).trim();
-}
-
 /** The DSCP that our table sets; undefined without a table. */
 async function classInForce(): Promise<number | undefined> {
   const { exitCode, stdout } = await shWith(
@@ -175,17 +171,6 @@ async function classInForce(): Promise<number | undefined> {
   if (exitCode !== 0) return undefined;
   const name = /ip6 dscp set (\w+)/.exec(stdout)?.[1];
   return NAMES.includes(name as keyof typeof CLASSES) ? CLASSES[name as keyof typeof CLASSES] : Number.NaN;
-}
-
-/** The programs of the unit's processes, sorted. */
-function commands(): Promise<string[]> {
-  const group = `/sys/fs/cgroup/system.slice/${UNIT}/cgroup.procs`;
-  try {
-    const pids = readFileSync(group, 'utf8').split('\n').filter(Boolean);
-    return Promise.resolve(pids.map((pid) => readFileSync(`/proc/${pid}/comm`, 'utf8').trim()).sort());
-  } catch {
-    return Promise.resolve([]);
-  }
 }
 
 async function mainCommand(): Promise<string> {
