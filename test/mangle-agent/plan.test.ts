@@ -2,7 +2,8 @@ import { readFileSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
 import { CLASS_NAMES } from '@qubes-qos/core/classes';
 import type { NftRule } from '@qubes-qos/core/nft/model';
-import { renderNft } from '@qubes-qos/core/nft/render';
+import { readTable } from '@qubes-qos/core/nft/read';
+import { renderNft, renderTable } from '@qubes-qos/core/nft/render';
 import { parseRules, type QosRule } from '@qubes-qos/core/qos-rules';
 import { inForceOf, MANGLE_TABLE, planMangle, type LocatedRule } from '@qubes-qos/mangle-agent/plan';
 import { escapePath } from '@qubes-qos/mangle-agent/wake';
@@ -30,6 +31,12 @@ describe('rules', () => {
   test('of every kind are golden/mangle-rules.nft', () => {
     const script = renderNft([{ op: 'replace', table: planMangle('ef', RULES)! }]);
     expect(script).toBe(text('../golden/mangle-rules.nft'));
+  });
+
+  test('of every kind are read back from what nft 1.1.3 really lists for them', () => {
+    const listed = readTable(MANGLE_TABLE, text('../fixtures/nft/rules-1.1.3.json'));
+    expect(renderTable(listed)).toBe(renderTable(planMangle('ef', RULES)!));
+    expect(inForceOf(listed)).toEqual({ className: 'ef', hasRules: true });
   });
 
   test('without a class leave other packets as they are: golden/mangle-rules-only.nft', () => {
@@ -114,6 +121,11 @@ describe('the units', () => {
   test.each(['qubes-qos-mangle', 'qubes-qos-mangle-cleanup'])('%s.service names our table', (unit) => {
     const { family, name } = MANGLE_TABLE;
     expect(text(`../../systemd/${unit}.service`)).toContain(`nft destroy table ${family} ${name}`);
+  });
+
+  test('what wakes for rules is not in a slice that rules may have watched', () => {
+    for (const unit of ['qubes-qos-mangle', 'qubes-qos-mangle-wake'])
+      expect(text(`../../systemd/${unit}.service`)).toContain('\nSlice=qubes-qos.slice\n');
   });
 
   test('defect of the original: no guard against templates, and an order by sleep', () => {

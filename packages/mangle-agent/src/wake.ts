@@ -14,6 +14,9 @@ const SUFFIX = '.path';
 /** Written by qubes-qos-mangle-wake.service; when the waiter is there already, the service ends that, too. */
 const NOTE = '/run/qubes-qos/mangle-woken';
 
+/** Where this program is and what wakes it (Slice= in the units): watched, each run would be the reason for the next. */
+const OWN = '/sys/fs/cgroup/qubes.slice/qubes-qos.slice';
+
 /** A watch that has just fired looks again within some milliseconds; attempts, and how long between them. */
 const ATTEMPTS = 20;
 const PAUSE_MS = 50;
@@ -38,7 +41,8 @@ export async function locateAndWatch(policy: ValidPolicy, last: ValidPolicy | un
       // Before the look: a watch that has fired does not fire again until its service has ended.
       const watches = await listWatches();
       const located = await locateRules(policy.rules);
-      if (await isWatched(located.watched, watches)) return located;
+      const directories = located.watched.filter((directory) => directory !== OWN);
+      if (await isWatched(directories, watches)) return located;
       if (attempt > 0) await delay(PAUSE_MS);
     }
   } catch (error) {
