@@ -7,7 +7,7 @@ import { sleep } from '../run.js';
 import { startLab, type Lab } from '../topology.js';
 import { sendFlow } from '../traffic.js';
 
-const SECONDS = 10;
+const SECONDS = 6;
 /** 160 bytes of a call in UDP, IP and Ethernet. */
 const FRAME_BYTES = { ip: 202, ip6: 222 } as const;
 

@@ -6,7 +6,7 @@ import { markByHand, shapeByHand } from '../hand-written.js';
 import { measure, type Row } from '../measure.js';
 import { startLab } from '../topology.js';
 
-const SECONDS = 8;
+const SECONDS = 5;
 /** One full frame at 9.5 Mbit and the idle path, milliseconds; a frame of IPv6 is 20 bytes longer. */
 const FLOOR = { ip: 1.5, ip6: 1.52 } as const;
 /** 160 bytes of a call in UDP, IP and Ethernet. */

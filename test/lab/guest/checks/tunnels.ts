@@ -21,7 +21,7 @@ import {
   VPN_QUBE,
 } from '../vpn.js';
 
-const SECONDS = 4;
+const SECONDS = 3;
 /**
  * Milliseconds: a full packet of the others, the call's own, and the way. 1.8 is what is to be reached; the guest's one
  * processor encrypts and decrypts between the packets, which is not quite the same from run to run.
