@@ -2,17 +2,27 @@
 import { QosError } from '@qubes-qos/core/errors';
 import { MAX_REPLY_BYTES, type AdminRequest } from './codec.js';
 
-/** @throws QosError('protocol') for a reply that is too long, and what the chunks throw. */
-export async function collectReply(
-  chunks: AsyncIterable<Uint8Array>,
-  { method }: AdminRequest,
-): Promise<Uint8Array> {
-  const parts: Uint8Array[] = [];
-  let size = 0;
-  for await (const chunk of chunks) {
-    size += chunk.length;
-    if (size > MAX_REPLY_BYTES) throw new QosError('protocol', `${method}: reply over 16 MiB.`);
-    parts.push(chunk);
+/** The reply to one request, as far as it is there. */
+export class ReplyBuffer {
+  readonly #request: AdminRequest;
+  readonly #parts: Uint8Array[] = [];
+  #size = 0;
+
+  constructor(request: AdminRequest) {
+    this.#request = request;
   }
-  return Buffer.concat(parts);
+
+  /** @throws QosError('protocol') for a reply that is too long */
+  add(chunk: Uint8Array): void {
+    this.#size += chunk.length;
+    if (this.#size > MAX_REPLY_BYTES)
+      throw new QosError('protocol', `${this.#request.method}: reply over 16 MiB.`);
+    this.#parts.push(chunk);
+  }
+
+  /** All that was added. */
+  bytes(): Uint8Array {
+    const [first, ...rest] = this.#parts;
+    return first !== undefined && rest.length === 0 ? first : Buffer.concat(this.#parts);
+  }
 }

@@ -1,7 +1,7 @@
 // Owns the Admin API over qrexec, for a qube that dom0's policy lets administer others.
 import { QosError } from '@qubes-qos/core/errors';
 import { startPipe, type Pipe } from '@qubes-qos/host/process';
-import { collectReply } from './collect.js';
+import { ReplyBuffer } from './collect.js';
 import { assertRequest, decodeReply, EventDecoder, type AdminEvent, type AdminRequest } from './codec.js';
 
 /** A call starts a process and asks the policy, on a machine that may be busy. */
@@ -23,9 +23,10 @@ export class QrexecClient {
     const pipe = this.#start(request);
     const timer = setTimeout(() => pipe.stop(), TIMEOUT_MS);
     try {
-      const reply = await collectReply(pipe.chunks, request);
+      const reply = new ReplyBuffer(request);
+      for await (const chunk of pipe.chunks) reply.add(chunk);
       await assertDone(pipe, request);
-      return decodeReply(reply);
+      return decodeReply(reply.bytes());
     } finally {
       clearTimeout(timer);
       pipe.stop();
