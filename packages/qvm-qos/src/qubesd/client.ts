@@ -1,5 +1,5 @@
 // Owns the connections to qubesd: one for each request, and one that stays open for events.
-import { connect, type Socket } from 'node:net';
+import { connect, type ConnectOpts, type OnReadOpts, type Socket } from 'node:net';
 import { QosError } from '@qubes-qos/core/errors';
 import { ReplyBuffer } from './collect.js';
 import { decodeReply, encodeRequest, EventDecoder, type AdminEvent, type AdminRequest } from './codec.js';
@@ -32,10 +32,12 @@ export class AdminClient {
    * @throws AdminException for what qubesd raised; QosError of kind connection, refused, timeout or protocol
    */
   async call(request: AdminRequest): Promise<string> {
-    const socket = this.#send(request);
+    const reply = new ReplyBuffer(request);
+    const socket = this.#send(request, { onread: intoReply(reply, (error) => socket.destroy(error)) });
     const timer = this.#limit(socket, request);
     try {
-      return decodeReply(await receive(socket, request));
+      await ended(socket);
+      return decodeReply(reply.bytes());
     } catch (error) {
       throw this.#explain(error);
     } finally {
@@ -75,9 +77,9 @@ export class AdminClient {
   }
 
   /** qubesd acts only at the half-close, so the request goes out with it; the reply is read afterwards. */
-  #send(request: AdminRequest): Socket {
+  #send(request: AdminRequest, reading: Pick<ConnectOpts, 'onread'> = {}): Socket {
     const bytes = encodeRequest(request);
-    return connect({ path: this.#socketPath, allowHalfOpen: true }).end(bytes);
+    return connect({ path: this.#socketPath, allowHalfOpen: true, ...reading }).end(bytes);
   }
 
   #limit(socket: Socket, { method, destination }: AdminRequest): NodeJS.Timeout {
@@ -121,18 +123,28 @@ export class AdminClient {
   }
 }
 
-/** By events: for the one chunk that a reply mostly is, an iterator costs more than the rest of the request. */
-function receive(socket: Socket, request: AdminRequest): Promise<Uint8Array> {
-  const reply = new ReplyBuffer(request);
-  return new Promise((resolve, reject) => {
-    socket.on('data', (chunk) => {
+/** What is read is copied out before anything else is read, so that one buffer does for all connections. */
+const READ_BUFFER = Buffer.allocUnsafe(64 * 1024);
+
+/** Past the stream of the socket: for the one chunk that a reply mostly is, that costs more than the request. */
+function intoReply(reply: ReplyBuffer, onError: (error: Error) => void): OnReadOpts {
+  return {
+    buffer: READ_BUFFER,
+    callback: (size, buffer) => {
       try {
-        reply.add(chunk);
+        reply.add(Buffer.from(buffer.subarray(0, size)));
       } catch (error) {
-        reject(error);
+        onError(error as QosError);
       }
-    });
-    socket.once('end', () => resolve(reply.bytes()));
+      return true;
+    },
+  };
+}
+
+/** Waits until the other side has sent all. @throws what broke the connection */
+function ended(socket: Socket): Promise<void> {
+  return new Promise((resolve, reject) => {
+    socket.once('end', resolve);
     socket.once('error', reject);
     socket.once('close', () => reject(new QosError('connection', 'the connection to qubesd broke.')));
   });
