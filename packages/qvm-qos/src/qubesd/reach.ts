@@ -1,5 +1,5 @@
 // Owns which way the Admin API is reached: the socket in dom0, qrexec in an admin qube.
-import { access } from 'node:fs/promises';
+import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { bounded } from '../in-parallel.js';
 import type { Admin } from './admin.js';
@@ -10,7 +10,7 @@ const QREXEC_CLIENT = 'qrexec-client-vm';
 
 /** @param socketPath - of another qubesd than this machine's. */
 export async function reachAdmin(socketPath?: string): Promise<Admin> {
-  if (socketPath === undefined && !(await exists(QUBESD_SOCKET)) && (await isInPath(QREXEC_CLIENT))) {
+  if (socketPath === undefined && !existsSync(QUBESD_SOCKET) && isInPath(QREXEC_CLIENT)) {
     const { QrexecClient } = await import('./qrexec.js');
     return asAdmin(new QrexecClient(QREXEC_CLIENT));
   }
@@ -24,15 +24,7 @@ function asAdmin(client: Admin): Admin {
   };
 }
 
-async function isInPath(program: string): Promise<boolean> {
+function isInPath(program: string): boolean {
   const directories = (process.env['PATH'] ?? '/usr/bin').split(':');
-  const found = await Promise.all(directories.map((directory) => exists(join(directory, program))));
-  return found.includes(true);
-}
-
-function exists(path: string): Promise<boolean> {
-  return access(path).then(
-    () => true,
-    () => false,
-  );
+  return directories.some((directory) => existsSync(join(directory, program)));
 }
