@@ -2,7 +2,7 @@
 import type { Command } from 'commander';
 import { QosError } from '@qubes-qos/core/errors';
 import { quote } from '@qubes-qos/core/quote';
-import type { Run } from './command-line.js';
+import type { Hooks } from './command-line.js';
 import type { RuleOptions } from './policy-options.js';
 
 interface TargetOptions {
@@ -10,7 +10,7 @@ interface TargetOptions {
 }
 
 /** Adds the command with its own commands; what they do is loaded when one is used. */
-export function addPolicy(program: Command, run: Run): void {
+export function addPolicy(program: Command, { run }: Pick<Hooks, 'run'>): void {
   const policy = program
     .command('policy')
     .description('policies with a name, for many qubes at once')

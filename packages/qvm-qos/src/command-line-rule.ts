@@ -1,9 +1,9 @@
 // Owns the command line of `qvm-qos rule`.
 import type { Command } from 'commander';
-import type { Run } from './command-line.js';
+import type { Hooks } from './command-line.js';
 
 /** Adds the command; what it does is loaded when it is used. */
-export function addRule(program: Command, run: Run): void {
+export function addRule(program: Command, { run }: Pick<Hooks, 'run'>): void {
   program
     .command('rule')
     .description('rules inside a qube: list them, add one, delete one, or all')

@@ -4,7 +4,7 @@ import { CLASSES, type TrafficClass } from '@qubes-qos/core/classes';
 import { QosError } from '@qubes-qos/core/errors';
 import { quote } from '@qubes-qos/core/quote';
 import { VERSION } from '@qubes-qos/host/version';
-import { addMachine } from './command-line-machine.js';
+import { addApply, addDiff, addExport } from './command-line-machine.js';
 import { addPolicy } from './command-line-policy.js';
 import { addRule } from './command-line-rule.js';
 import type { LimitOptions } from './limit-options.js';
@@ -21,7 +21,7 @@ interface SelectionOptions {
 }
 
 /** Runs what a command does with the Admin API, and shows the result. */
-export type Run = (command: Command, action: (call: AdminCall) => Promise<Result>) => Promise<void>;
+type Run = (command: Command, action: (call: AdminCall) => Promise<Result>) => Promise<void>;
 
 /** Runs what goes on until it is stopped. */
 type RunForever = (
@@ -29,15 +29,45 @@ type RunForever = (
   action: (admin: Admin, signal: AbortSignal) => Promise<void>,
 ) => Promise<void>;
 
-interface Hooks {
+/** What the commands are given. */
+export interface Hooks {
   readonly run: Run;
   readonly runForever: RunForever;
   readonly writeOut: (text: string) => void;
   readonly onUsageError: (command: Command) => void;
 }
 
-/** The command line; help goes to `writeOut`, and `onUsageError` hears whose usage it is before a fault is thrown. */
-export function buildProgram({ run, runForever, writeOut, onUsageError }: Hooks): Command {
+/** Adds one command or a few that belong together. */
+type Add = (program: Command, hooks: Hooks) => void;
+
+/** The commands by name, in the order of the help. */
+const COMMANDS: Readonly<Record<string, Add>> = {
+  set: addSet,
+  unset: addUnset,
+  get: addGet,
+  list: addList,
+  uplink: addUplink,
+  limit: addLimit,
+  rule: addRule,
+  enforce: addEnforce,
+  apply: addApply,
+  diff: addDiff,
+  export: addExport,
+  sync: addSync,
+  policy: addPolicy,
+  daemon: addDaemon,
+};
+
+/** Options that may stand before the command; `--socket` takes the word behind it. */
+const FLAGS: readonly string[] = ['-v', '--verbose', '-q', '--quiet', '--json', '--force-root'];
+
+/**
+ * The commands for this command line; help goes to `writeOut`, and `onUsageError` hears whose usage it is before a
+ * fault is thrown. A command that is known from the first words is built alone: the others take longer than it does.
+ */
+export function buildProgram(args: readonly string[], hooks: Hooks): Command {
+  const { writeOut, onUsageError } = hooks;
+  const only = commandOf(args);
   const program = new Command(NAME)
     .description('Set the traffic class of qubes, and the rate of the line.')
     .usage('[-v] [-q] [--json] COMMAND ...')
@@ -60,18 +90,7 @@ export function buildProgram({ run, runForever, writeOut, onUsageError }: Hooks)
     .action((name: string | undefined) => {
       throw unknownCommand(program, name);
     });
-  addSet(program, run);
-  addUnset(program, run);
-  addGet(program, run);
-  addList(program, run);
-  addUplink(program, run);
-  addLimit(program, run);
-  addRule(program, run);
-  addEnforce(program, run);
-  addMachine(program, run);
-  addSync(program, run);
-  addPolicy(program, run);
-  addDaemon(program, runForever);
+  for (const add of only === undefined ? Object.values(COMMANDS) : [only]) add(program, hooks);
   for (const command of withSubcommands(program)) {
     command.exitOverride((error) => {
       onUsageError(command);
@@ -81,7 +100,16 @@ export function buildProgram({ run, runForever, writeOut, onUsageError }: Hooks)
   return program;
 }
 
-function addSet(program: Command, run: Run): void {
+/** The command, when the first words leave no doubt. */
+function commandOf(args: readonly string[]): Add | undefined {
+  const words = args.filter(
+    (word, index) => !FLAGS.includes(word) && ![word, args[index - 1]].includes('--socket'),
+  );
+  const [name = ''] = words;
+  return Object.hasOwn(COMMANDS, name) ? COMMANDS[name] : undefined;
+}
+
+function addSet(program: Command, { run }: Pick<Hooks, 'run'>): void {
   withSelection(program.command('set'))
     .description('give qubes a class')
     .addHelpText('after', () => `\nClasses, best first:\n${CLASSES.map(describeClass).join('')}`)
@@ -96,7 +124,7 @@ function addSet(program: Command, run: Run): void {
     });
 }
 
-function addUnset(program: Command, run: Run): void {
+function addUnset(program: Command, { run }: Pick<Hooks, 'run'>): void {
   withSelection(program.command('unset'))
     .description('take the class from qubes')
     .usage('[options] {VM... | --all [--exclude VM]}')
@@ -109,7 +137,7 @@ function addUnset(program: Command, run: Run): void {
     });
 }
 
-function addGet(program: Command, run: Run): void {
+function addGet(program: Command, { run }: Pick<Hooks, 'run'>): void {
   program
     .command('get')
     .description('print the class of a qube; exit 1 when it has none')
@@ -120,7 +148,7 @@ function addGet(program: Command, run: Run): void {
     });
 }
 
-function addList(program: Command, run: Run): void {
+function addList(program: Command, { run }: Pick<Hooks, 'run'>): void {
   program
     .command('list')
     .description('list what is set, qube by qube')
@@ -131,7 +159,7 @@ function addList(program: Command, run: Run): void {
     });
 }
 
-function addUplink(program: Command, run: Run): void {
+function addUplink(program: Command, { run }: Pick<Hooks, 'run'>): void {
   program
     .command('uplink')
     .description("show or set the rate of a NetVM's line; a RATE is such as 20mbit, or auto, or off")
@@ -147,7 +175,7 @@ function addUplink(program: Command, run: Run): void {
     });
 }
 
-function addLimit(program: Command, run: Run): void {
+function addLimit(program: Command, { run }: Pick<Hooks, 'run'>): void {
   program
     .command('limit')
     .description('show or set the rate that a qube may have; a RATE is such as 5mbit, or off')
@@ -162,7 +190,7 @@ function addLimit(program: Command, run: Run): void {
     });
 }
 
-function addEnforce(program: Command, run: Run): void {
+function addEnforce(program: Command, { run }: Pick<Hooks, 'run'>): void {
   program
     .command('enforce')
     .description('show or set whether a NetVM believes dom0, or the packets of its clients')
@@ -182,7 +210,7 @@ function addEnforce(program: Command, run: Run): void {
     );
 }
 
-function addSync(program: Command, run: Run): void {
+function addSync(program: Command, { run }: Pick<Hooks, 'run'>): void {
   program
     .command('sync')
     .description('tell all NetVMs all that they should know, and nothing else')
@@ -193,7 +221,7 @@ function addSync(program: Command, run: Run): void {
     });
 }
 
-function addDaemon(program: Command, runForever: RunForever): void {
+function addDaemon(program: Command, { runForever }: Pick<Hooks, 'runForever'>): void {
   program
     .command('daemon')
     .description('stay, and do what sync does at every change')

@@ -43,7 +43,7 @@ export async function runProgram(args: readonly string[], output: Output): Promi
     for (const signal of STOP_SIGNALS) process.once(signal, () => stop.abort());
     await action(await reachAdmin(command.optsWithGlobals<GlobalOptions>().socket), stop.signal);
   };
-  const program = buildProgram({
+  const program = buildProgram(args, {
     run,
     runForever,
     writeOut: output.stdout,
