@@ -1,9 +1,8 @@
 // Owns the limits of a qube: the feature `qos.limit`, and the tokens that other values share with it.
-import * as z from 'zod/mini';
 import { QosError } from './errors.js';
 import { quote } from './quote.js';
 import { formatRate, parseRate, type BitsPerSecond } from './rate.js';
-import { parsedToken, tokenCodec } from './token-codec.js';
+import { tokenCodec, type TokenFields } from './token-codec.js';
 
 /** Limits of a client; a part that is absent is not limited. */
 export interface ClientLimits {
@@ -18,14 +17,14 @@ export interface ClientLimits {
 const SIZE_UNITS: Readonly<Record<string, number>> = { b: 1, kb: 1024, mb: 1024 * 1024 };
 const MAX_BURST = 64 * 1024 * 1024;
 
-const RATE = parsedToken(parseRate, formatRate);
+const RATE = { parse: parseRate, format: formatRate };
 
-/** The tokens of a limit, for every schema that has them. */
-export const LIMIT_TOKENS = {
-  up: z.exactOptional(RATE),
-  down: z.exactOptional(RATE),
-  burst: z.exactOptional(parsedToken(parseSize, formatSize)),
-} as const;
+/** The tokens of a limit, for every value that has them. */
+export const LIMIT_FIELDS: TokenFields<ClientLimits> = {
+  up: RATE,
+  down: RATE,
+  burst: { parse: parseSize, format: formatSize },
+};
 
 /** True for a burst that nothing uses: it is how much may be sent at once above `up`. */
 export function hasIdleBurst({ up, burst }: ClientLimits): boolean {
@@ -36,12 +35,13 @@ export function hasIdleBurst({ up, burst }: ClientLimits): boolean {
 export const IDLE_BURST =
   'burst without up: expected both, since the burst is what may be sent at once above up';
 
-const LIMITS = z
-  .strictObject(LIMIT_TOKENS)
-  .check(z.refine((limits) => !hasIdleBurst(limits), { error: IDLE_BURST }));
+/** @throws QosError('policy') for a burst that nothing uses */
+export function assertUsed(limits: ClientLimits): void {
+  if (hasIdleBurst(limits)) throw new QosError('policy', `${IDLE_BURST}.`);
+}
 
 /** `up=5mbit down=20mbit burst=64kb`, each part optional. */
-export const LIMITS_VALUE = tokenCodec<ClientLimits>(LIMITS, Object.keys(LIMIT_TOKENS));
+export const LIMITS_VALUE = tokenCodec<ClientLimits>(LIMIT_FIELDS, assertUsed);
 
 /** Reads `64kb` or `1mb`: multiples of 1024, as in tc. @throws QosError('policy') */
 export function parseSize(text: string): number {

@@ -1,8 +1,9 @@
 // Owns `vm-config.qos.<ip>`: what dom0 says on a NetVM about the client with that address (design.md 3.2).
-import * as z from 'zod/mini';
+import { isIpv6 } from './addresses.js';
 import { CLASS_NAMES, classNameList, type ClassName } from './classes.js';
-import { LIMIT_TOKENS, type ClientLimits } from './client-limits.js';
-import { tokenCodec, type TokenReading } from './token-codec.js';
+import { LIMIT_FIELDS, type ClientLimits } from './client-limits.js';
+import { QosError } from './errors.js';
+import { tokenCodec, wordField, type TokenField, type TokenReading } from './token-codec.js';
 
 /** All that dom0 says about a client. */
 export interface ClientPolicy extends ClientLimits {
@@ -19,17 +20,23 @@ export interface ClientPolicy extends ClientLimits {
 /** A policy and one warning for each key that this version does not know. */
 export type ClientReading = TokenReading<ClientPolicy>;
 
-const CLASS = z.enum(CLASS_NAMES, { error: `expected ${classNameList()}` });
+const CLASS = wordField(CLASS_NAMES, classNameList());
 
-const CLIENT_POLICY = z.strictObject({
-  class: z.exactOptional(CLASS),
-  max: z.exactOptional(CLASS),
-  zero: z.exactOptional(z.enum(['class', 'keep'], { error: 'expected class or keep' })),
-  ip6: z.exactOptional(z.ipv6({ error: 'expected an IPv6 address' })),
-  ...LIMIT_TOKENS,
+const IP6: TokenField<string> = {
+  parse: (text) => {
+    if (isIpv6(text)) return text;
+    throw new QosError('policy', 'expected an IPv6 address.');
+  },
+  format: (address) => address,
+};
+
+const CODEC = tokenCodec<ClientPolicy>({
+  class: CLASS,
+  max: CLASS,
+  zero: wordField(['class', 'keep'], 'class or keep'),
+  ip6: IP6,
+  ...LIMIT_FIELDS,
 });
-
-const CODEC = tokenCodec<ClientPolicy>(CLIENT_POLICY, Object.keys(CLIENT_POLICY.shape));
 
 /**
  * Reads a value such as `class=ef max=ef zero=class up=5mbit down=20mbit`. A key that this version does not know is a

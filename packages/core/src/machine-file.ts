@@ -2,12 +2,13 @@
 import * as z from 'zod/mini';
 import { asIssue } from './as-issue.js';
 import { CLASS_NAMES, classNameList, isClassName } from './classes.js';
-import { hasIdleBurst, IDLE_BURST, LIMIT_TOKENS, LIMITS_VALUE } from './client-limits.js';
+import { hasIdleBurst, IDLE_BURST, LIMITS_VALUE } from './client-limits.js';
 import { messageOf, QosError } from './errors.js';
 import { describeIssues } from './issues.js';
 import { assertPolicyName, assertTag, POLICY_VALUE } from './named-policy.js';
 import { formatRule, formatRules, parseOwnRules, parseRuleList, type QosRule } from './qos-rules.js';
-import { formatUplinkPolicy, parseUplinkPolicy, UPLINK_POLICY } from './uplink-policy.js';
+import { LIMIT_TOKENS, UPLINK_POLICY } from './token-schemas.js';
+import { formatUplinkPolicy, parseUplinkPolicy } from './uplink-policy.js';
 import { MAX_VALUE_BYTES, QOS_FEATURE, VM_CONFIG, VM_CONFIG_FEATURE_PREFIX } from './vm-config.js';
 
 const CLASS = z.enum(CLASS_NAMES, { error: `expected ${classNameList()}` });

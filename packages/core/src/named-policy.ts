@@ -1,11 +1,10 @@
 // Owns `qos.policy.NAME` on dom0: a policy that has a name, its rules, and the tags that it is attached to.
-import * as z from 'zod/mini';
 import { CLASS_NAMES, classNameList, type ClassName } from './classes.js';
-import { hasIdleBurst, IDLE_BURST, LIMIT_TOKENS, type ClientLimits } from './client-limits.js';
+import { assertUsed, LIMIT_FIELDS, type ClientLimits } from './client-limits.js';
 import { QosError } from './errors.js';
 import { formatCompactRules, parseOwnRules, type QosRule } from './qos-rules.js';
 import { quote } from './quote.js';
-import { parsedToken, tokenCodec } from './token-codec.js';
+import { tokenCodec, wordField } from './token-codec.js';
 
 /** At most one rule of each kind: the class, the limits, and the rules inside each qube. */
 export interface NamedPolicy extends ClientLimits {
@@ -19,17 +18,16 @@ export interface NamedPolicy extends ClientLimits {
 /** Tags as qubesd takes them (core-admin qubes/tags.py). */
 const TAG = /^[A-Za-z0-9_-]{1,64}$/;
 
-const NAMED_POLICY = z
-  .strictObject({
-    class: z.exactOptional(z.enum(CLASS_NAMES, { error: `expected ${classNameList()}` })),
-    ...LIMIT_TOKENS,
-    tags: z.exactOptional(parsedToken(parseTags, (tags) => tags.join(','))),
-    rules: z.exactOptional(parsedToken(parsePolicyRules, formatCompactRules)),
-  })
-  .check(z.refine((policy) => !hasIdleBurst(policy), { error: IDLE_BURST }));
-
 /** `class=ef up=5mbit down=20mbit tags=calls,work rules=user:backup->cs1`, each part optional. */
-export const POLICY_VALUE = tokenCodec<NamedPolicy>(NAMED_POLICY, Object.keys(NAMED_POLICY.shape));
+export const POLICY_VALUE = tokenCodec<NamedPolicy>(
+  {
+    class: wordField(CLASS_NAMES, classNameList()),
+    ...LIMIT_FIELDS,
+    tags: { parse: parseTags, format: (tags) => tags.join(',') },
+    rules: { parse: parsePolicyRules, format: formatCompactRules },
+  },
+  assertUsed,
+);
 
 /**
  * A name is part of a feature's name, and qrexec replaces what is odd in one: what it would make of it is another policy.

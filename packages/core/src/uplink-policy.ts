@@ -1,11 +1,14 @@
 // Owns `vm-config.qos-uplink`: what the user says about the line of a NetVM, and its one text form.
-import * as z from 'zod/mini';
-import { asIssue } from './as-issue.js';
 import { QosError, messageOf } from './errors.js';
-import { quote } from './quote.js';
 import { formatRate, parseRate, type BitsPerSecond } from './rate.js';
-import type { TokenReading } from './token-codec.js';
-import { knownTokens } from './tokens.js';
+import {
+  readTokens,
+  writeTokens,
+  type TokenFault,
+  type TokenField,
+  type TokenFields,
+  type TokenReading,
+} from './token-codec.js';
 
 /** A rate of the line: bits per second, `auto` (measured by the agent) or `off` (not shaped). */
 export type LineRate = BitsPerSecond | 'auto' | 'off';
@@ -25,28 +28,23 @@ export interface UplinkPolicy {
 /** A policy and what was left out of it: one sentence for each unknown key. */
 export type UplinkReading = TokenReading<UplinkPolicy>;
 
-const LINE_RATE = z.codec(
-  z.string(),
-  z.custom<LineRate>(isLineRate, 'expected bits per second, auto or off'),
-  {
-    decode: asIssue(parseLineRate),
-    encode: (rate) => (typeof rate === 'number' ? formatRate(rate) : rate),
+const LINE_RATE: TokenField<LineRate> = { parse: parseLineRate, format: formatLineRate };
+
+const WORD: TokenField<string> = {
+  parse: (text) => {
+    if (/^[A-Za-z0-9+_.:-]{1,64}$/.test(text)) return text;
+    throw new QosError('policy', 'expected 1 to 64 of A-Z a-z 0-9 + _ . : -');
   },
-);
+  format: (word) => word,
+};
 
-const WORD = z
-  .string()
-  .check(z.regex(/^[A-Za-z0-9+_.:-]{1,64}$/, 'expected 1 to 64 of A-Z a-z 0-9 + _ . : -'));
-
-/** The schema of the value, with its keys in the order in which they are written. */
-export const UPLINK_POLICY = z.strictObject({
-  up: z.exactOptional(LINE_RATE),
-  down: z.exactOptional(LINE_RATE),
-  scheduler: z.exactOptional(WORD),
-  overhead: z.exactOptional(WORD),
-});
-
-const KEYS = Object.keys(UPLINK_POLICY.shape);
+/** The tokens of the value, in the order in which they are written. */
+export const UPLINK_FIELDS: TokenFields<UplinkPolicy> = {
+  up: LINE_RATE,
+  down: LINE_RATE,
+  scheduler: WORD,
+  overhead: WORD,
+};
 
 /**
  * Reads a value such as `up=20mbit down=100mbit scheduler=cake`; an empty value is an empty policy. A key that
@@ -54,10 +52,9 @@ const KEYS = Object.keys(UPLINK_POLICY.shape);
  * @throws QosError('policy') for a token that is not key=value, a key given twice, or a wrong value.
  */
 export function parseUplinkPolicy(value: string): UplinkReading {
-  const { tokens, warnings } = knownTokens(value, KEYS);
-  const result = z.safeDecode(UPLINK_POLICY, tokens);
-  if (!result.success) throw new QosError('policy', describe(result.error.issues));
-  return { policy: result.data, warnings };
+  const { policy, warnings, faults } = readTokens(value, UPLINK_FIELDS);
+  if (faults.length > 0) throw new QosError('policy', describe(faults));
+  return { policy, warnings };
 }
 
 /**
@@ -65,10 +62,9 @@ export function parseUplinkPolicy(value: string): UplinkReading {
  * @throws QosError('policy') for an unknown key or a value that parseUplinkPolicy would not read back.
  */
 export function formatUplinkPolicy(policy: UplinkPolicy): string {
-  const result = z.safeEncode(UPLINK_POLICY, policy);
-  if (!result.success) throw new QosError('policy', describe(result.error.issues));
-  const texts = new Map(Object.entries(result.data));
-  return KEYS.flatMap((key) => (texts.has(key) ? [`${key}=${texts.get(key) ?? ''}`] : [])).join(' ');
+  const { text, faults } = writeTokens(policy, UPLINK_FIELDS);
+  if (faults.length > 0) throw new QosError('policy', describe(faults));
+  return text;
 }
 
 /** Reads `20mbit`, `auto` or `off`. @throws QosError('policy') */
@@ -88,19 +84,11 @@ export function formatLineRate(rate: LineRate): string {
   return typeof rate === 'number' ? formatRate(rate) : rate;
 }
 
-function isLineRate(value: unknown): value is LineRate {
-  return (
-    value === 'auto' || value === 'off' || (typeof value === 'number' && Number.isInteger(value) && value > 0)
-  );
-}
-
-function describe(issues: readonly z.core.$ZodIssue[]): string {
-  return issues
-    .map((issue) => {
-      if (issue.code === 'unrecognized_keys') {
-        return `unknown key ${issue.keys.map(quote).join(', ')}: expected ${KEYS.join(', ')}`;
-      }
-      return [...issue.path.map(String), issue.message].join(': ');
-    })
+function describe(faults: readonly TokenFault[]): string {
+  const expected = Object.keys(UPLINK_FIELDS).join(', ');
+  return faults
+    .map(({ key, message }) =>
+      key === undefined ? `${message}: expected ${expected}` : `${key}: ${message}`,
+    )
     .join('; ');
 }
