@@ -42,8 +42,8 @@ function around(system: System, from: string | undefined, to: string | undefined
 describe('one qube tells enough', () => {
   test('when it is the best that there is', () => {
     expect(around(machineWith(BELIEVING), undefined, 'ef')).toEqual([
-      'sys-net qos.10.137.0.3: class=cs0 max=ef zero=keep ip6=fd09::3',
       'sys-firewall qos.10.137.0.5: class=ef max=ef zero=class ip6=fd09::5',
+      'sys-net qos.10.137.0.3: class=cs0 max=ef zero=keep ip6=fd09::3',
     ]);
   });
 

@@ -35,14 +35,31 @@ describe('the difference', () => {
         to,
       ]),
     ).toEqual([
-      ['sys-net', 'vm-config.qos.10.137.0.3', null, 'class=cs0 max=ef zero=keep ip6=fd09::3'],
       ['sys-firewall', 'vm-config.qos.10.137.0.5', null, 'class=ef max=ef zero=class ip6=fd09::5'],
+      ['sys-net', 'vm-config.qos.10.137.0.3', null, 'class=cs0 max=ef zero=keep ip6=fd09::3'],
       ['sys-firewall', 'vm-config.qos-enforce', null, '1'],
-      ['sys-net', 'vm-config.qos.x;y', 'max=ef', null],
-      ['personal', 'vm-config.qos.10.137.0.5', 'max=ef', null],
       ['personal', 'vm-config.qos-class', 'ef', null],
       ['personal', 'vm-config.qos-policy-rules', 'tcp->ef', null],
+      ['personal', 'vm-config.qos.10.137.0.5', 'max=ef', null],
+      ['sys-net', 'vm-config.qos.x;y', 'max=ef', null],
     ]);
+  });
+
+  test('is in the order of names, whatever order the machine was read in', () => {
+    const changes = having({ 'vm-config.qos.10.137.0.20': 'x', 'vm-config.qos.10.137.0.3': 'x' });
+    const { qubes } = machineWith({
+      work: { ...ordinary('work'), ...changes },
+      mail: { ...ordinary('mail'), ...changes },
+    });
+    const keys = (system: System) =>
+      diffPublication(system, planPublication(system)).map(({ qube, feature }) => [qube, feature]);
+    expect(keys({ qubes })).toEqual([
+      ['mail', 'vm-config.qos.10.137.0.3'],
+      ['mail', 'vm-config.qos.10.137.0.20'],
+      ['work', 'vm-config.qos.10.137.0.3'],
+      ['work', 'vm-config.qos.10.137.0.20'],
+    ]);
+    expect(keys({ qubes: qubes.toReversed() })).toEqual(keys({ qubes }));
   });
 
   test('a NetVM that a client left forgets it: nobody else gets its grant', () => {
@@ -55,8 +72,8 @@ describe('the difference', () => {
       diffPublication(after, planPublication(after)).map(({ qube, feature, to }) => [qube, feature, to]),
     ).toEqual([
       ['sys-net', 'vm-config.qos.10.137.0.5', 'class=ef max=ef zero=class ip6=fd09::5'],
-      ['sys-net', 'vm-config.qos.10.137.0.3', null],
       ['sys-firewall', 'vm-config.qos.10.137.0.5', null],
+      ['sys-net', 'vm-config.qos.10.137.0.3', null],
     ]);
   });
 

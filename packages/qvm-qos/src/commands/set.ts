@@ -65,14 +65,16 @@ async function change(
   qubes: readonly ListedQube[],
   action: (qube: ListedQube) => Promise<string | undefined>,
 ): Promise<{ readonly changes: QubeChange[]; readonly before: Before }> {
-  const before = new Map<string, ReadonlyMap<string, string | undefined>>();
-  const changes = await inParallel(qubes, async (qube) => {
+  const outcomes = await inParallel(qubes, async (qube) => {
     try {
-      before.set(qube.name, new Map([[FEATURE.class, await action(qube)]]));
-      return { qube: qube.name, done: true, error: null };
+      return { qube: qube.name, before: await action(qube), error: null };
     } catch (error) {
-      return { qube: qube.name, done: false, error: messageOf(error) };
+      return { qube: qube.name, before: undefined, error: messageOf(error) };
     }
   });
-  return { changes, before };
+  const done = outcomes.filter(({ error }) => error === null);
+  return {
+    changes: outcomes.map(({ qube, error }) => ({ qube, done: error === null, error })),
+    before: new Map(done.map(({ qube, before }) => [qube, new Map([[FEATURE.class, before]])])),
+  };
 }

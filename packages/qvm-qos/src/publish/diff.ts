@@ -14,7 +14,7 @@ export interface FeatureChange {
 
 /**
  * The changes, in the order in which they are safe: what a NetVM is to believe comes before it believes it, and
- * what is no longer true goes last.
+ * what is no longer true goes last. Within a step by name.
  */
 export function diffPublication({ qubes }: System, publication: Publication): FeatureChange[] {
   const written = qubes.flatMap((qube) => writes(qube, publication));
@@ -22,7 +22,23 @@ export function diffPublication({ qubes }: System, publication: Publication): Fe
     .filter(({ name, features }) => publication.firstHops.includes(name) && !features.has(FEATURE.enforce))
     .map(({ name }) => ({ qube: name, feature: FEATURE.enforce, from: null, to: '1' }));
   const removed = qubes.flatMap((qube) => removals(qube, publication));
-  return [...written, ...enforced, ...removed];
+  return [...written, ...enforced, ...removed].sort((a, b) => stepOf(a) - stepOf(b) || compareNames(a, b));
+}
+
+/** Changes of one step may be written at once. */
+export function stepOf({ feature, to }: FeatureChange): 0 | 1 | 2 {
+  if (to === null) return 2;
+  return feature === FEATURE.enforce ? 1 : 0;
+}
+
+/** What a change is about. */
+export function keyOf({ qube, feature }: FeatureChange): string {
+  return `${qube} ${feature}`;
+}
+
+/** By name: qubes and features are in the order in which answers came. */
+function compareNames(a: FeatureChange, b: FeatureChange): number {
+  return keyOf(a).localeCompare(keyOf(b), 'en', { numeric: true });
 }
 
 function writes({ name, features }: QubeFacts, { derived }: Publication): FeatureChange[] {

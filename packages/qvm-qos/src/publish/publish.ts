@@ -6,7 +6,7 @@ import type { AdminCall } from '../qubesd/admin.js';
 import { removeFeature, setFeature } from '../qubesd/features.js';
 import { diffAround, type Before } from './around.js';
 import { planPublication } from './desired.js';
-import { diffPublication, type FeatureChange } from './diff.js';
+import { diffPublication, keyOf, stepOf, type FeatureChange } from './diff.js';
 import { readPart, readSystem, type Scope } from './read-system.js';
 
 /** What a publication did, or with a dry run would do. */
@@ -41,7 +41,7 @@ export async function publish(
   const refused = new Map<string, string>();
   for (let round = 1; ; round++) {
     const { changes: wanted, warnings } = await planRound(call, scope, before);
-    const open = inOrder(wanted.filter((change) => !refused.has(keyOf(change))));
+    const open = wanted.filter((change) => !refused.has(keyOf(change)));
     if (isDryRun || open.length === 0 || round > MAX_ROUNDS) {
       const changes = isDryRun ? open : done;
       const errors = [...refused.values()];
@@ -78,19 +78,6 @@ export interface Outcome {
   readonly error: string | undefined;
 }
 
-/** What a NetVM is to believe is there before it believes it, and what is no longer true goes last. */
-function stepOf({ feature, to }: FeatureChange): number {
-  if (to === null) return 2;
-  return feature === FEATURE.enforce ? 1 : 0;
-}
-
-/** By step, then by name: the machine was read by many requests at once, whose answers come in any order. */
-function inOrder(changes: readonly FeatureChange[]): FeatureChange[] {
-  const byName = (a: FeatureChange, b: FeatureChange): number =>
-    keyOf(a).localeCompare(keyOf(b), 'en', { numeric: true });
-  return [...changes].sort((a, b) => stepOf(a) - stepOf(b) || byName(a, b));
-}
-
 /** Writes in steps. */
 export async function writeChanges(call: AdminCall, changes: readonly FeatureChange[]): Promise<Outcome[]> {
   const steps = [0, 1, 2].map((step) => changes.filter((change) => stepOf(change) === step));
@@ -113,10 +100,6 @@ async function writeChange(call: AdminCall, change: FeatureChange): Promise<Outc
     if (error instanceof QosError && error.kind === 'no-such-domain') return undefined;
     return { change, error: messageOf(error) };
   }
-}
-
-function keyOf({ qube, feature }: FeatureChange): string {
-  return `${qube} ${feature}`;
 }
 
 /** A NetVM that begins to believe dom0 stops believing marks that programs set: that is worth a line. */
