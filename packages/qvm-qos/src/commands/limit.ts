@@ -10,6 +10,7 @@ import { getNetvm, listQubes, type AdminCall, type ListedQube } from '../qubesd/
 import { getFeature, removeFeature, setFeature } from '../qubesd/features.js';
 import type { LimitResult } from '../results.js';
 import { assertSupported, find } from '../select-qubes.js';
+import { readBefore } from '../value-before.js';
 
 /**
  * Shows, changes or removes the limits of a qube. What is not named stays as it was.
@@ -31,8 +32,8 @@ export async function limit(
   const before = await getFeature(call, name, FEATURE.limit);
   if (options.none === true) return write(call, { qube, before, limits: {}, warnings: [] });
   if (!isChange) return show(name, before);
-  const { limits, warnings } = readBefore(before);
-  return write(call, { qube, before, limits: mergeLimits(limits, wanted), warnings });
+  const { policy, warnings } = readBefore(before, LIMITS_VALUE.parse);
+  return write(call, { qube, before, limits: mergeLimits(policy, wanted), warnings });
 }
 
 function show(name: string, value: string | undefined): LimitResult {
@@ -70,19 +71,6 @@ async function write(call: AdminCall, { qube, before, limits, warnings }: Change
     warnings: [...warnings, ...told.warnings],
     notes: [...told.notes, ...notes],
   });
-}
-
-/** What is kept of the value before; what this version cannot read is not written again, and that is said. */
-function readBefore(value: string | undefined): { limits: ClientLimits; warnings: readonly string[] } {
-  try {
-    const { policy, warnings } = LIMITS_VALUE.parse(value ?? '');
-    return { limits: policy, warnings: warnings.map((text) => `dropped from the value before: ${text}`) };
-  } catch (error) {
-    return {
-      limits: {},
-      warnings: [`the value before could not be read and is replaced: ${messageOf(error)}`],
-    };
-  }
 }
 
 function resultOf(

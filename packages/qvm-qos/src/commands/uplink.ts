@@ -15,6 +15,7 @@ import { getFeature, removeFeature, setFeature } from '../qubesd/features.js';
 import { fromOption } from '../options.js';
 import type { UplinkResult } from '../results.js';
 import { find } from '../select-qubes.js';
+import { readBefore } from '../value-before.js';
 
 /** What the user asked for; nothing at all shows what is set. */
 export interface UplinkOptions {
@@ -86,24 +87,11 @@ async function show(call: AdminCall, netvm: ListedQube): Promise<UplinkResult> {
 }
 
 async function change(call: AdminCall, netvm: ListedQube, wanted: UplinkPolicy): Promise<UplinkResult> {
-  const before = readBefore(await getFeature(call, netvm.name, FEATURE.uplink));
+  const before = readBefore(await getFeature(call, netvm.name, FEATURE.uplink), parseUplinkPolicy);
   const policy = { ...before.policy, ...wanted };
   const value = formatUplinkPolicy(policy);
   await setFeature(call, netvm.name, FEATURE.uplink, value);
   return resultOf('set', netvm, policy, { value, warnings: before.warnings });
-}
-
-/** What is kept of the value before; what this version cannot read is not written again, and that is said. */
-function readBefore(value: string | undefined): { policy: UplinkPolicy; warnings: readonly string[] } {
-  try {
-    const { policy, warnings } = parseUplinkPolicy(value ?? '');
-    return { policy, warnings: warnings.map((warning) => `dropped from the value before: ${warning}`) };
-  } catch (error) {
-    return {
-      policy: {},
-      warnings: [`the value before could not be read and is replaced: ${messageOf(error)}`],
-    };
-  }
 }
 
 function resultOf(
