@@ -2,6 +2,7 @@
 import { messageOf } from '@qubes-qos/core/errors';
 import { FEATURE } from './feature-names.js';
 import { inParallel } from './in-parallel.js';
+import { AT_NEXT_START, WITH_NETVM } from './later.js';
 import { getNetvm, listTags, providesNetwork, type AdminCall, type ListedQube } from './qubesd/admin.js';
 import { getFeature } from './qubesd/features.js';
 
@@ -73,12 +74,12 @@ export function adviseOnClass(around: readonly Surroundings[], { what, undo }: G
     notes: [
       ...sayOf(
         around.filter(({ qube }) => qube.state === 'Halted'),
-        () => 'halted; it takes effect at the next start.',
+        () => AT_NEXT_START,
       ),
       ...new Set(online.flatMap(({ rateNote }) => rateNote ?? [])),
       ...sayOf(
         online.filter((one) => one.line === undefined && !unknown.includes(one)),
-        () => 'no netvm; it takes effect when there is one.',
+        () => WITH_NETVM,
       ),
       ...sayOf(unknown, () => `whether it has an effect on delay is not known: ${unknown[0]?.unknown ?? ''}`),
     ],

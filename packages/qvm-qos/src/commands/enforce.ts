@@ -2,6 +2,7 @@
 import { QosError } from '@qubes-qos/core/errors';
 import { quote } from '@qubes-qos/core/quote';
 import { FEATURE } from '../feature-names.js';
+import { notesOnStart } from '../later.js';
 import { TOLD_NOTHING, tellNetvms } from '../publish/tell.js';
 import { listQubes, providesNetwork, type AdminCall } from '../qubesd/admin.js';
 import { getFeature, removeFeature, setFeature } from '../qubesd/features.js';
@@ -40,11 +41,10 @@ export async function enforce(
   const told = value === '1' ? await tellNetvms(call, 'all') : TOLD_NOTHING;
   if (value === undefined) await removeFeature(call, name, FEATURE.enforce);
   else await setFeature(call, name, FEATURE.enforce, value);
-  const later = netvm.state === 'Halted' ? [`${name}: halted; it takes effect at the next start.`] : [];
   return {
     ...{ command: 'enforce', action: none ? 'remove' : 'set', netvm: name, ...stateOf(value ?? null) },
     ...told,
-    notes: [...told.notes.filter((note) => !note.startsWith(`${name}: `)), ...later],
+    notes: [...told.notes.filter((note) => !note.startsWith(`${name}: `)), ...notesOnStart(netvm)],
   };
 }
 

@@ -3,6 +3,7 @@ import { formatSize, LIMITS_VALUE, type ClientLimits } from '@qubes-qos/core/cli
 import { messageOf, QosError } from '@qubes-qos/core/errors';
 import { formatRate } from '@qubes-qos/core/rate';
 import { FEATURE } from '../feature-names.js';
+import { notesOnStart, WITH_NETVM } from '../later.js';
 import { mergeLimits, readWantedLimits, type LimitOptions } from '../limit-options.js';
 import { fromOption } from '../options.js';
 import { TOLD_NOTHING, tellNetvms } from '../publish/tell.js';
@@ -54,7 +55,7 @@ interface Change {
 }
 
 async function write(call: AdminCall, { qube, before, limits, warnings }: Change): Promise<LimitResult> {
-  const { name, state } = qube;
+  const { name } = qube;
   const value = fromOption('--burst', () => LIMITS_VALUE.format(limits));
   if (value === '') await removeFeature(call, name, FEATURE.limit);
   else await setFeature(call, name, FEATURE.limit, value);
@@ -62,10 +63,7 @@ async function write(call: AdminCall, { qube, before, limits, warnings }: Change
     tellNetvms(call, 'concerned', new Map([[name, new Map([[FEATURE.limit, before]])]])),
     getNetvm(call, name),
   ]);
-  const notes = [
-    ...(state === 'Halted' ? [`${name}: halted; it takes effect at the next start.`] : []),
-    ...(netvm === undefined ? [`${name}: no netvm; it takes effect when there is one.`] : []),
-  ];
+  const notes = [...notesOnStart(qube), ...(netvm === undefined ? [`${name}: ${WITH_NETVM}`] : [])];
   return resultOf(value === '' ? 'remove' : 'set', name, limits, {
     ...told,
     warnings: [...warnings, ...told.warnings],

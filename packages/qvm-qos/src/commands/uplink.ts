@@ -10,6 +10,7 @@ import {
   type UplinkPolicy,
 } from '@qubes-qos/core/uplink-policy';
 import { FEATURE } from '../feature-names.js';
+import { notesOnStart } from '../later.js';
 import { listQubes, providesNetwork, type AdminCall, type ListedQube } from '../qubesd/admin.js';
 import { getFeature, removeFeature, setFeature } from '../qubesd/features.js';
 import { fromOption } from '../options.js';
@@ -100,7 +101,6 @@ function resultOf(
   policy: UplinkPolicy,
   { value, warnings = [] }: { readonly value: string | null; readonly warnings?: readonly string[] },
 ): UplinkResult {
-  const isLater = action !== 'show' && netvm.state === 'Halted';
   return {
     command: 'uplink',
     action,
@@ -111,6 +111,6 @@ function resultOf(
     scheduler: policy.scheduler ?? null,
     overhead: policy.overhead ?? null,
     warnings,
-    notes: isLater ? [`${netvm.name}: halted; it takes effect at the next start.`] : [],
+    notes: action === 'show' ? [] : notesOnStart(netvm),
   };
 }
