@@ -6,7 +6,7 @@ import { FEATURE } from './feature-names.js';
 import { inParallel } from './in-parallel.js';
 import { readFeatures } from './publish/read-system.js';
 import { readPolicies } from './publish/system.js';
-import { listQubes, providesNetwork, type AdminCall, type ListedQube } from './qubesd/admin.js';
+import { ADMIN_VM, listQubes, providesNetwork, type AdminCall, type ListedQube } from './qubesd/admin.js';
 
 /** All policies and attachments, as they are stored. */
 export interface PolicyBook {
@@ -40,7 +40,7 @@ export async function readPolicyBook(call: AdminCall): Promise<PolicyBook> {
     isNetvm: await providesNetwork(call, name),
     policy: values.get(FEATURE.attach) ?? '',
   }));
-  const stored = features.find(({ name }) => name === 'dom0')?.values ?? new Map<string, string>();
+  const stored = features.find(({ name }) => name === ADMIN_VM)?.values ?? new Map<string, string>();
   const { policies, warnings } = readPolicies(stored);
   const names = [...stored.keys()]
     .filter((name) => name.startsWith(FEATURE.policyPrefix))

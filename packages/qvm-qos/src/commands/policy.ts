@@ -10,12 +10,10 @@ import { fromOption } from '../options.js';
 import { mergeRules, readRules, type RuleOptions } from '../policy-options.js';
 import { assertPolicy, readPolicyBook, type PolicyBook } from '../policy-book.js';
 import { TOLD_NOTHING, tellNetvms } from '../publish/tell.js';
-import type { AdminCall } from '../qubesd/admin.js';
+import { ADMIN_VM, type AdminCall } from '../qubesd/admin.js';
 import type { PolicyResult, ShownPolicy, ShownRule } from '../results.js';
 import { selectQubes } from '../select-qubes.js';
 import { writeAll, type FeatureWrite } from '../transaction.js';
-
-const ADMIN_VM = 'dom0';
 
 /** What a policy is attached to, or taken from. */
 export interface Targets {

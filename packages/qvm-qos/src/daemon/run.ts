@@ -4,7 +4,7 @@ import { messageOf } from '@qubes-qos/core/errors';
 import { log } from '@qubes-qos/host/journal';
 import { notifyReady, notifyStatus } from '@qubes-qos/host/notify';
 import { startLoop } from '@qubes-qos/host/reconcile';
-import type { Admin } from '../qubesd/admin.js';
+import { ADMIN_VM, type Admin } from '../qubesd/admin.js';
 import { describeWritten } from '../render-changes.js';
 import { Publisher } from './publisher.js';
 import { staleAfter } from './stale.js';
@@ -69,7 +69,7 @@ class Service {
     let waitMs: number = RECONNECT.firstMs;
     while (!this.#signal.aborted) {
       try {
-        for await (const event of this.#admin.events('dom0', this.#signal)) {
+        for await (const event of this.#admin.events(ADMIN_VM, this.#signal)) {
           const stale = staleAfter(event);
           if (event.event === 'connection-established') {
             // What happened before is found by reading all; what happens from now on comes as an event.

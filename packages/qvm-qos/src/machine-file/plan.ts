@@ -3,6 +3,7 @@ import { QosError } from '@qubes-qos/core/errors';
 import { canonical, featuresOfFile, type IntentFeatures } from '@qubes-qos/core/machine-file';
 import { FEATURE } from '../feature-names.js';
 import type { FeatureChange } from '../publish/diff.js';
+import { ADMIN_VM } from '../qubesd/admin.js';
 import type { ReadFile } from './read.js';
 
 /** What a machine has, as far as a file can say it. */
@@ -34,7 +35,7 @@ export function planMachine(
     return all.flatMap((feature): FeatureChange[] => {
       const [value = null, before = null] = [to.get(feature), from.get(feature)];
       if (value !== null && before !== null && canonical(feature, before) === value) return [];
-      if (value === null && (isLeft(feature, before) || (keep && qube === 'dom0'))) return [];
+      if (value === null && (isLeft(feature, before) || (keep && qube === ADMIN_VM))) return [];
       return [{ qube, feature, from: before, to: value }];
     });
   });
@@ -56,7 +57,7 @@ function isPolicy({ feature }: FeatureChange): boolean {
 }
 
 function namesOfPolicies(features: IntentFeatures): string[] {
-  const stored = [...(features.get('dom0')?.keys() ?? [])];
+  const stored = [...(features.get(ADMIN_VM)?.keys() ?? [])];
   return stored
     .filter((name) => name.startsWith(FEATURE.policyPrefix))
     .map((name) => name.slice(FEATURE.policyPrefix.length));

@@ -3,6 +3,7 @@ import { POLICY_VALUE } from '@qubes-qos/core/named-policy';
 import { FEATURE, isIntent, isOurFeature } from '../feature-names.js';
 import { inParallel } from '../in-parallel.js';
 import {
+  ADMIN_VM,
   getNetworkProperties,
   listQubes,
   listTags,
@@ -47,7 +48,6 @@ export async function readSystem(call: AdminCall, scope: Scope): Promise<System>
   return { qubes: listed.flatMap((qube) => factsOf(qube, { features, networks, tags })) };
 }
 
-const ADMIN_VM = 'dom0';
 const ADMIN_KLASS = 'AdminVM';
 
 const NO_NETWORK: NetworkProperties = { netvm: undefined, ip: '', ip6: '', providesNetwork: false };

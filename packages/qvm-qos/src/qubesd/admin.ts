@@ -21,8 +21,11 @@ export interface ListedQube {
   readonly state: string;
 }
 
+/** dom0: the machine as a whole, where it is a destination. */
+export const ADMIN_VM = 'dom0';
+
 /** All qubes, dom0 first, or the one. @throws QosError('protocol') for a line that is no qube */
-export async function listQubes(call: AdminCall, destination = 'dom0'): Promise<ListedQube[]> {
+export async function listQubes(call: AdminCall, destination = ADMIN_VM): Promise<ListedQube[]> {
   const content = await call({ method: 'admin.vm.List', destination });
   return linesOf(content).map(parseQube);
 }
