@@ -7,7 +7,7 @@ import { diffPublication, type FeatureChange } from '../publish/diff.js';
 import { writeChanges } from '../publish/publish.js';
 import { readQube } from '../publish/read-system.js';
 import type { QubeFacts } from '../publish/system.js';
-import { listQubes, type AdminCall } from '../qubesd/admin.js';
+import { isLocal, listLocalQubes, listQubes, type AdminCall } from '../qubesd/admin.js';
 import type { Stale } from './stale.js';
 
 /** What one pass did. */
@@ -54,7 +54,7 @@ export class Publisher {
   }
 
   async #readAll(): Promise<void> {
-    const listed = (await listQubes(this.#call)).filter(({ klass }) => klass !== 'RemoteVM');
+    const listed = await listLocalQubes(this.#call);
     const all = await inParallel(listed, (qube) => readQube(this.#call, qube));
     this.#facts.clear();
     for (const facts of all) if (facts !== undefined) this.#facts.set(facts.name, facts);
@@ -73,9 +73,7 @@ export class Publisher {
     if (known?.klass === 'AdminVM') return readQube(this.#call, known);
     try {
       const [listed] = await listQubes(this.#call, name);
-      return listed === undefined || listed.klass === 'RemoteVM'
-        ? undefined
-        : await readQube(this.#call, listed);
+      return listed === undefined || !isLocal(listed) ? undefined : await readQube(this.#call, listed);
     } catch (error) {
       if (error instanceof QosError && error.kind === 'no-such-domain') return undefined;
       throw error;

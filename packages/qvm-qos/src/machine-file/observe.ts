@@ -2,7 +2,7 @@
 import { isInMachineFile } from '@qubes-qos/core/machine-file';
 import { inParallel } from '../in-parallel.js';
 import { readFeatures } from '../publish/read-system.js';
-import { listQubes, providesNetwork, type AdminCall } from '../qubesd/admin.js';
+import { listLocalQubes, providesNetwork, type AdminCall } from '../qubesd/admin.js';
 import type { ObservedMachine } from './plan.js';
 
 /**
@@ -10,7 +10,7 @@ import type { ObservedMachine } from './plan.js';
  * @param netvms - whether the properties of these are wanted, too.
  */
 export async function observeMachine(call: AdminCall, netvms: readonly string[]): Promise<ObservedMachine> {
-  const listed = (await listQubes(call)).filter(({ klass }) => klass !== 'RemoteVM');
+  const listed = await listLocalQubes(call);
   const features = await inParallel(
     listed,
     async ({ name }) => [name, await readFeatures(call, name, isInMachineFile)] as const,

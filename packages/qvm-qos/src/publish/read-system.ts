@@ -5,7 +5,7 @@ import { inParallel } from '../in-parallel.js';
 import {
   ADMIN_VM,
   getNetworkProperties,
-  listQubes,
+  listLocalQubes,
   listTags,
   unlessRaised,
   type AdminCall,
@@ -23,7 +23,7 @@ export type Scope = 'all' | 'concerned';
 
 /** Reads the machine. A qube that goes away meanwhile is left out. @throws as AdminCall */
 export async function readSystem(call: AdminCall, scope: Scope): Promise<System> {
-  const listed = (await listQubes(call)).filter(({ klass }) => klass !== 'RemoteVM');
+  const listed = await listLocalQubes(call);
   const features = new Map(
     await inParallel(listed, async ({ name }): Promise<[string, Features]> => [
       name,

@@ -30,6 +30,16 @@ export async function listQubes(call: AdminCall, destination = ADMIN_VM): Promis
   return linesOf(content).map(parseQube);
 }
 
+/** All qubes that are on this machine: the packets of a RemoteVM are sent by another. */
+export async function listLocalQubes(call: AdminCall): Promise<ListedQube[]> {
+  return (await listQubes(call)).filter(isLocal);
+}
+
+/** False for a RemoteVM. */
+export function isLocal({ klass }: ListedQube): boolean {
+  return klass !== 'RemoteVM';
+}
+
 /** The tags of a qube. */
 export async function listTags(call: AdminCall, qube: string): Promise<string[]> {
   return linesOf(await call({ method: 'admin.vm.tag.List', destination: qube }));
