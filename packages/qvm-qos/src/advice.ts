@@ -3,7 +3,13 @@ import { messageOf } from '@qubes-qos/core/errors';
 import { FEATURE } from './feature-names.js';
 import { inParallel } from './in-parallel.js';
 import { AT_NEXT_START, WITH_NETVM } from './later.js';
-import { getNetvm, listTags, providesNetwork, type AdminCall, type ListedQube } from './qubesd/admin.js';
+import {
+  getNetworkProperties,
+  listTags,
+  type AdminCall,
+  type ListedQube,
+  type NetworkProperties,
+} from './qubesd/admin.js';
 import { getFeature } from './qubesd/features.js';
 
 /** One line each; a warning is about something that the user may not want. */
@@ -32,11 +38,11 @@ const TOR_TAGS = ['anon-vm', 'anon-gateway'];
  * what cannot be read is said to be unknown.
  */
 export async function lookAround(call: AdminCall, qubes: readonly ListedQube[]): Promise<Surroundings[]> {
-  const netvmOf = once((name) => getNetvm(call, name));
+  const networkOf = once((name) => getNetworkProperties(call, name));
   const rateNoteOf = once((netvm) => noteOnRate(call, netvm));
   return inParallel(qubes, async (qube) => {
     try {
-      const [tags, line] = await Promise.all([listTags(call, qube.name), findLine(call, qube, netvmOf)]);
+      const [tags, line] = await Promise.all([listTags(call, qube.name), findLine(qube, networkOf)]);
       const isTor = tags.some((tag) => TOR_TAGS.includes(tag));
       const rateNote = line === undefined ? undefined : await rateNoteOf(line);
       return { qube, isTor, line, rateNote, unknown: undefined };
@@ -93,20 +99,16 @@ function sayOf(around: readonly Surroundings[], text: (names: readonly string[])
 
 /** Follows the netvms to the last; a qube that provides network without having a netvm is its own line. */
 async function findLine(
-  call: AdminCall,
   { name }: ListedQube,
-  netvmOf: (name: string) => Promise<string | undefined>,
+  networkOf: (name: string) => Promise<NetworkProperties>,
 ): Promise<string | undefined> {
   const chain = [name];
-  for (
-    let next = await netvmOf(name);
-    next !== undefined && !chain.includes(next);
-    next = await netvmOf(next)
-  ) {
+  const { netvm, providesNetwork } = await networkOf(name);
+  for (let next = netvm; next !== undefined && !chain.includes(next);) {
     chain.push(next);
+    ({ netvm: next } = await networkOf(next));
   }
-  const isOnline = chain.length > 1 || (await providesNetwork(call, name));
-  return isOnline ? chain.at(-1) : undefined;
+  return chain.length > 1 || providesNetwork ? chain.at(-1) : undefined;
 }
 
 async function noteOnRate(call: AdminCall, netvm: string): Promise<string | undefined> {

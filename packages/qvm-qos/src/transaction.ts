@@ -2,7 +2,7 @@
 import { messageOf, QosError } from '@qubes-qos/core/errors';
 import { assertFeature } from '@qubes-qos/core/vm-config';
 import type { AdminCall } from './qubesd/admin.js';
-import { getFeature, removeFeature, setFeature } from './qubesd/features.js';
+import { getFeature, removeFeature, replaceFeature, setFeature } from './qubesd/features.js';
 
 /** A feature to set, or with null to remove. */
 export interface FeatureWrite {
@@ -23,7 +23,7 @@ export async function writeAll(call: AdminCall, writes: readonly FeatureWrite[])
     const before = (await getFeature(call, qube, feature)) ?? null;
     if (before === value) continue;
     try {
-      await write(call, { qube, feature, value });
+      await write(call, { qube, feature, value }, before);
     } catch (error) {
       throw await undoing(call, done, `${qube}: ${messageOf(error)}`, error);
     }
@@ -38,11 +38,11 @@ async function undoing(
   cause: unknown,
 ): Promise<QosError> {
   const left: string[] = [];
-  for (const before of done.toReversed()) {
+  for (const { qube, feature, value } of done.toReversed()) {
     try {
-      await write(call, before);
+      if (value === null) await removeFeature(call, qube, feature);
+      else await setFeature(call, qube, feature, value);
     } catch {
-      const { qube, feature, value } = before;
       left.push(`qvm-features ${value === null ? `-D ${qube} ${feature}` : `${qube} ${feature} '${value}'`}`);
     }
   }
@@ -52,7 +52,11 @@ async function undoing(
   return new QosError(kind, `${reason.replace(/\.$/, '')}; ${undone}.`, { cause });
 }
 
-async function write(call: AdminCall, { qube, feature, value }: FeatureWrite): Promise<void> {
+async function write(
+  call: AdminCall,
+  { qube, feature, value }: FeatureWrite,
+  before: string | null,
+): Promise<void> {
   if (value === null) await removeFeature(call, qube, feature);
-  else await setFeature(call, qube, feature, value);
+  else await replaceFeature(call, { qube, feature, value, before: before ?? undefined });
 }

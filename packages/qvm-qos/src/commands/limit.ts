@@ -7,8 +7,9 @@ import { notesOnStart, WITH_NETVM } from '../later.js';
 import { mergeLimits, readWantedLimits, type LimitOptions } from '../limit-options.js';
 import { fromOption } from '../options.js';
 import { TOLD_NOTHING, tellNetvms } from '../publish/tell.js';
-import { getNetvm, listQubes, type AdminCall, type ListedQube } from '../qubesd/admin.js';
-import { getFeature, removeFeature, setFeature } from '../qubesd/features.js';
+import { getNetworkProperties, listQubes, type AdminCall, type ListedQube } from '../qubesd/admin.js';
+import { rememberingOthers } from '../qubesd/asked-once.js';
+import { getFeature, removeFeature, replaceFeature } from '../qubesd/features.js';
 import type { LimitResult } from '../results.js';
 import { assertSupported, find } from '../select-qubes.js';
 import { readBefore } from '../value-before.js';
@@ -58,10 +59,14 @@ async function write(call: AdminCall, { qube, before, limits, warnings }: Change
   const { name } = qube;
   const value = fromOption('--burst', () => LIMITS_VALUE.format(limits));
   if (value === '') await removeFeature(call, name, FEATURE.limit);
-  else await setFeature(call, name, FEATURE.limit, value);
-  const [told, netvm] = await Promise.all([
-    tellNetvms(call, 'concerned', new Map([[name, new Map([[FEATURE.limit, before]])]])),
-    getNetvm(call, name),
+  else await replaceFeature(call, { qube: name, feature: FEATURE.limit, value, before });
+  const firstCall = rememberingOthers(call);
+  const [told, { netvm }] = await Promise.all([
+    tellNetvms(call, 'concerned', {
+      before: new Map([[name, new Map([[FEATURE.limit, before]])]]),
+      firstCall,
+    }),
+    getNetworkProperties(firstCall, name),
   ]);
   const notes = [...notesOnStart(qube), ...(netvm === undefined ? [`${name}: ${WITH_NETVM}`] : [])];
   return resultOf(value === '' ? 'remove' : 'set', name, limits, {

@@ -6,6 +6,7 @@ import { adviseOnClass, lookAround } from '../advice.js';
 import { FEATURE } from '../feature-names.js';
 import { inParallel } from '../in-parallel.js';
 import { listQubes, type AdminCall, type ListedQube } from '../qubesd/admin.js';
+import { rememberingOthers } from '../qubesd/asked-once.js';
 import { getFeature, removeFeature, setFeature } from '../qubesd/features.js';
 import type { Before } from '../publish/around.js';
 import { TOLD_NOTHING, tellNetvms } from '../publish/tell.js';
@@ -31,12 +32,13 @@ export async function setClass(
 ): Promise<ChangeResult> {
   assertSelection(selection);
   const qubes = selectQubes(await listQubes(call), selection);
+  const firstCall = rememberingOthers(call);
   const [{ changes, before }, around] = await Promise.all([
     change(qubes, ({ name }) => setFeature(call, name, FEATURE.class, className)),
-    lookAround(call, qubes),
+    lookAround(firstCall, qubes),
   ]);
   const advice = adviseOnClass(around.filter((_, index) => changes[index]?.done === true));
-  const told = await tellOf(call, before);
+  const told = await tellOf(call, before, firstCall);
   return {
     ...{ command: 'set', class: className, qubes: changes, ...told },
     warnings: [...advice.warnings, ...told.warnings],
@@ -56,8 +58,8 @@ export async function unsetClass(call: AdminCall, selection: Selection): Promise
   return { command: 'unset', class: null, qubes: changes, ...(await tellOf(call, had)) };
 }
 
-async function tellOf(call: AdminCall, before: Before): Promise<Telling> {
-  return before.size > 0 ? tellNetvms(call, 'concerned', before) : TOLD_NOTHING;
+async function tellOf(call: AdminCall, before: Before, firstCall = call): Promise<Telling> {
+  return before.size > 0 ? tellNetvms(call, 'concerned', { before, firstCall }) : TOLD_NOTHING;
 }
 
 /** @param action - returns the class from before. */

@@ -12,7 +12,7 @@ import {
 import { FEATURE } from '../feature-names.js';
 import { notesOnStart } from '../later.js';
 import { listQubes, providesNetwork, type AdminCall, type ListedQube } from '../qubesd/admin.js';
-import { getFeature, removeFeature, setFeature } from '../qubesd/features.js';
+import { getFeature, removeFeature, replaceFeature } from '../qubesd/features.js';
 import { fromOption } from '../options.js';
 import type { UplinkResult } from '../results.js';
 import { find } from '../select-qubes.js';
@@ -88,11 +88,12 @@ async function show(call: AdminCall, netvm: ListedQube): Promise<UplinkResult> {
 }
 
 async function change(call: AdminCall, netvm: ListedQube, wanted: UplinkPolicy): Promise<UplinkResult> {
-  const before = readBefore(await getFeature(call, netvm.name, FEATURE.uplink), parseUplinkPolicy);
-  const policy = { ...before.policy, ...wanted };
+  const before = await getFeature(call, netvm.name, FEATURE.uplink);
+  const kept = readBefore(before, parseUplinkPolicy);
+  const policy = { ...kept.policy, ...wanted };
   const value = formatUplinkPolicy(policy);
-  await setFeature(call, netvm.name, FEATURE.uplink, value);
-  return resultOf('set', netvm, policy, { value, warnings: before.warnings });
+  await replaceFeature(call, { qube: netvm.name, feature: FEATURE.uplink, value, before });
+  return resultOf('set', netvm, policy, { value, warnings: kept.warnings });
 }
 
 function resultOf(

@@ -3,7 +3,8 @@ import { messageOf, QosError } from '@qubes-qos/core/errors';
 import { FEATURE } from '../feature-names.js';
 import { inParallel } from '../in-parallel.js';
 import type { AdminCall } from '../qubesd/admin.js';
-import { removeFeature, setFeature } from '../qubesd/features.js';
+import { inRounds } from '../qubesd/asked-once.js';
+import { removeFeature, replaceFeature } from '../qubesd/features.js';
 import { diffAround, type Before } from './around.js';
 import { planPublication } from './desired.js';
 import { diffPublication, keyOf, stepOf, type FeatureChange } from './diff.js';
@@ -23,6 +24,8 @@ export interface PublishOptions {
   readonly scope: Scope;
   /** What was changed, as it was: then no more is read than the changed qubes need, if that tells. */
   readonly before?: Before;
+  /** How the first read asks: with answers that the command has from its own. */
+  readonly firstCall?: AdminCall;
   readonly isDryRun?: boolean;
 }
 
@@ -35,12 +38,17 @@ const MAX_ROUNDS = 4;
  */
 export async function publish(
   call: AdminCall,
-  { scope, before, isDryRun = false }: PublishOptions,
+  { scope, before, firstCall = call, isDryRun = false }: PublishOptions,
 ): Promise<Published> {
   const done: FeatureChange[] = [];
   const refused = new Map<string, string>();
+  const nextRound = inRounds(call);
   for (let round = 1; ; round++) {
-    const { changes: wanted, warnings } = await planRound(call, scope, before);
+    const { changes: wanted, warnings } = await planRound(
+      nextRound(round === 1 ? firstCall : call),
+      scope,
+      before,
+    );
     const open = wanted.filter((change) => !refused.has(keyOf(change)));
     if (isDryRun || open.length === 0 || round > MAX_ROUNDS) {
       const changes = isDryRun ? open : done;
@@ -91,10 +99,10 @@ export async function writeChanges(call: AdminCall, changes: readonly FeatureCha
 
 /** Writes one change. A qube that is gone needs none. */
 async function writeChange(call: AdminCall, change: FeatureChange): Promise<Outcome | undefined> {
-  const { qube, feature, to } = change;
+  const { qube, feature, from, to } = change;
   try {
     if (to === null) await removeFeature(call, qube, feature);
-    else await setFeature(call, qube, feature, to);
+    else await replaceFeature(call, { qube, feature, value: to, before: from ?? undefined });
     return { change, error: undefined };
   } catch (error) {
     if (error instanceof QosError && error.kind === 'no-such-domain') return undefined;

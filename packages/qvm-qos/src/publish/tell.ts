@@ -2,7 +2,7 @@
 import { messageOf } from '@qubes-qos/core/errors';
 import type { AdminCall } from '../qubesd/admin.js';
 import type { Telling } from '../results.js';
-import type { Before } from './around.js';
+import type { PublishOptions } from './publish.js';
 import type { Scope } from './read-system.js';
 
 /** Nothing was told, because nothing was changed. */
@@ -11,16 +11,17 @@ export const TOLD_NOTHING: Telling = { published: [], errors: [], warnings: [], 
 /**
  * Publishes. What the user wants is stored already, so that a failure here is said, with what to type, and undoes
  * nothing.
- * @param before - what was changed, as it was: spares most reads.
+ * @param changed - what was changed, as it was, and how to ask for what the command knows: spares most reads.
  */
-export async function tellNetvms(call: AdminCall, scope: Scope, before?: Before): Promise<Telling> {
+export async function tellNetvms(
+  call: AdminCall,
+  scope: Scope,
+  changed: Pick<PublishOptions, 'before' | 'firstCall'> = {},
+): Promise<Telling> {
   // Only now: a command that only shows needs none of it.
   const { publish } = await import('./publish.js');
   try {
-    const { changes, errors, warnings, notes } = await publish(call, {
-      scope,
-      ...(before === undefined ? {} : { before }),
-    });
+    const { changes, errors, warnings, notes } = await publish(call, { scope, ...changed });
     return { published: changes, errors: errors.map(adviseSync), warnings, notes };
   } catch (error) {
     return { ...TOLD_NOTHING, errors: [adviseSync(`the NetVMs were not told: ${messageOf(error)}`)] };

@@ -45,12 +45,6 @@ export async function listTags(call: AdminCall, qube: string): Promise<string[]>
   return linesOf(await call({ method: 'admin.vm.tag.List', destination: qube }));
 }
 
-/** The name of the qube's netvm; undefined for none, and for a qube that cannot have one. */
-export async function getNetvm(call: AdminCall, qube: string): Promise<string | undefined> {
-  const netvm = await getProperty(call, qube, 'netvm');
-  return netvm === '' ? undefined : netvm;
-}
-
 /** The name of the template that the qube is based on; undefined for none. */
 export async function getTemplate(call: AdminCall, qube: string): Promise<string | undefined> {
   const template = await getProperty(call, qube, 'template');

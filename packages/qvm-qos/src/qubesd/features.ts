@@ -33,12 +33,27 @@ export async function setFeature(
 ): Promise<string | undefined> {
   assertFeature(feature, value);
   const before = await getFeature(call, qube, feature);
+  await replaceFeature(call, { qube, feature, value, before });
+  return before;
+}
+
+/** A feature with the value that it is to have, and the one that it was seen to have; undefined for none. */
+export interface Replacement {
+  readonly qube: string;
+  readonly feature: string;
+  readonly value: string;
+  readonly before: string | undefined;
+}
+
+/** As setFeature, for who has just read the value from before. */
+export async function replaceFeature(call: AdminCall, replacement: Replacement): Promise<void> {
+  const { qube, feature, value } = replacement;
+  assertFeature(feature, value);
   try {
     await send(call, qube, feature, value);
-    return before;
   } catch (error) {
     if (!(error instanceof QosError) || error.kind === 'no-such-domain') throw error;
-    throw await undoSet(call, { qube, feature, value, before }, error);
+    throw await undoSet(call, replacement, error);
   }
 }
 
@@ -50,15 +65,8 @@ export async function removeFeature(call: AdminCall, qube: string, feature: stri
   return reply !== undefined;
 }
 
-interface FailedSet {
-  readonly qube: string;
-  readonly feature: string;
-  readonly value: string;
-  readonly before: string | undefined;
-}
-
 /** Returns the error to show: the first one, with what the qube has now when that is not what it had. */
-async function undoSet(call: AdminCall, failed: FailedSet, error: QosError): Promise<QosError> {
+async function undoSet(call: AdminCall, failed: Replacement, error: QosError): Promise<QosError> {
   const { qube, feature, value, before } = failed;
   try {
     if ((await getFeature(call, qube, feature)) !== value || value === before) return error;
