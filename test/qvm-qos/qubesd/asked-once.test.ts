@@ -67,12 +67,4 @@ describe('inRounds', () => {
     expect(await second(LIST)).toBe('3');
     await expect(second(GET)).rejects.toThrow('feature.Get');
   });
-
-  test('a round may ask another', async () => {
-    const { sent, call } = counting();
-    const nextRound = inRounds(call);
-    expect(await nextRound(() => Promise.resolve('known'))(TAGS)).toBe('known');
-    expect(sent).toEqual([]);
-    expect(await nextRound()(TAGS)).toBe('1');
-  });
 });

@@ -60,13 +60,13 @@ async function write(call: AdminCall, { qube, before, limits, warnings }: Change
   const value = fromOption('--burst', () => LIMITS_VALUE.format(limits));
   if (value === '') await removeFeature(call, name, FEATURE.limit);
   else await replaceFeature(call, { qube: name, feature: FEATURE.limit, value, before });
-  const firstCall = rememberingOthers(call);
+  const reading = rememberingOthers(call);
   const [told, { netvm }] = await Promise.all([
     tellNetvms(call, 'concerned', {
       before: new Map([[name, new Map([[FEATURE.limit, before]])]]),
-      firstCall,
+      reading,
     }),
-    getNetworkProperties(firstCall, name),
+    getNetworkProperties(reading, name),
   ]);
   const notes = [...notesOnStart(qube), ...(netvm === undefined ? [`${name}: ${WITH_NETVM}`] : [])];
   return resultOf(value === '' ? 'remove' : 'set', name, limits, {

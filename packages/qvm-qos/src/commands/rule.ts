@@ -128,7 +128,7 @@ async function write(
   else await setFeature(call, name, FEATURE.rules, value);
   const before = new Map([[name, new Map([[FEATURE.rules, stored.value]])]]);
   const [told, advice] = await Promise.all([
-    tellNetvms(call, 'concerned', before),
+    tellNetvms(call, 'concerned', { before }),
     action === 'add' ? adviseOnRules(call, qube) : NO_ADVICE,
   ]);
   return resultOf(

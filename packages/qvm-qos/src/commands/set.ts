@@ -32,13 +32,13 @@ export async function setClass(
 ): Promise<ChangeResult> {
   assertSelection(selection);
   const qubes = selectQubes(await listQubes(call), selection);
-  const firstCall = rememberingOthers(call);
+  const reading = rememberingOthers(call);
   const [{ changes, before }, around] = await Promise.all([
     change(qubes, ({ name }) => setFeature(call, name, FEATURE.class, className)),
-    lookAround(firstCall, qubes),
+    lookAround(reading, qubes),
   ]);
   const advice = adviseOnClass(around.filter((_, index) => changes[index]?.done === true));
-  const told = await tellOf(call, before, firstCall);
+  const told = await tellOf(call, before, reading);
   return {
     ...{ command: 'set', class: className, qubes: changes, ...told },
     warnings: [...advice.warnings, ...told.warnings],
@@ -58,8 +58,8 @@ export async function unsetClass(call: AdminCall, selection: Selection): Promise
   return { command: 'unset', class: null, qubes: changes, ...(await tellOf(call, had)) };
 }
 
-async function tellOf(call: AdminCall, before: Before, firstCall = call): Promise<Telling> {
-  return before.size > 0 ? tellNetvms(call, 'concerned', { before, firstCall }) : TOLD_NOTHING;
+async function tellOf(call: AdminCall, before: Before, reading = call): Promise<Telling> {
+  return before.size > 0 ? tellNetvms(call, 'concerned', { before, reading }) : TOLD_NOTHING;
 }
 
 /** @param action - returns the class from before. */

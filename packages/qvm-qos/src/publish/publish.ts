@@ -24,8 +24,11 @@ export interface PublishOptions {
   readonly scope: Scope;
   /** What was changed, as it was: then no more is read than the changed qubes need, if that tells. */
   readonly before?: Before;
-  /** How the first read asks: with answers that the command has from its own. */
-  readonly firstCall?: AdminCall;
+  /**
+   * How it reads: with answers that the command has, to what only others change. Who writes at the same time as this
+   * writes features, and those are read again in each round.
+   */
+  readonly reading?: AdminCall;
   readonly isDryRun?: boolean;
 }
 
@@ -38,17 +41,13 @@ const MAX_ROUNDS = 4;
  */
 export async function publish(
   call: AdminCall,
-  { scope, before, firstCall = call, isDryRun = false }: PublishOptions,
+  { scope, before, reading = call, isDryRun = false }: PublishOptions,
 ): Promise<Published> {
   const done: FeatureChange[] = [];
   const refused = new Map<string, string>();
-  const nextRound = inRounds(call);
+  const nextRound = inRounds(reading);
   for (let round = 1; ; round++) {
-    const { changes: wanted, warnings } = await planRound(
-      nextRound(round === 1 ? firstCall : call),
-      scope,
-      before,
-    );
+    const { changes: wanted, warnings } = await planRound(nextRound(), scope, before);
     const open = wanted.filter((change) => !refused.has(keyOf(change)));
     if (isDryRun || open.length === 0 || round > MAX_ROUNDS) {
       const changes = isDryRun ? open : done;

@@ -16,7 +16,7 @@ export const TOLD_NOTHING: Telling = { published: [], errors: [], warnings: [], 
 export async function tellNetvms(
   call: AdminCall,
   scope: Scope,
-  changed: Pick<PublishOptions, 'before' | 'firstCall'> = {},
+  changed: Pick<PublishOptions, 'before' | 'reading'> = {},
 ): Promise<Telling> {
   // Only now: a command that only shows needs none of it.
   const { publish } = await import('./publish.js');

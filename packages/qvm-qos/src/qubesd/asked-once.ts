@@ -22,20 +22,20 @@ export function rememberingOthers(call: AdminCall): AdminCall {
 }
 
 /**
- * Rounds of reading. Each begins with all that the one before asked, at once and not one after the other; so its
- * answers are all newer than its beginning. A round may have another call of its own.
+ * Rounds of reading. Each begins with all that the one before asked, at once and not one after the other; what
+ * the call itself does not remember is newer than that beginning.
  */
-export function inRounds(call: AdminCall): (ownCall?: AdminCall) => AdminCall {
+export function inRounds(call: AdminCall): () => AdminCall {
   let asked = new Map<string, AdminRequest>();
-  return (ownCall = call) => {
+  return () => {
     const answers = new Map<string, Promise<string>>();
     // What is no longer there is perhaps not asked for: its error is nobody's.
-    for (const request of asked.values()) answerOf(answers, request, ownCall).catch(() => undefined);
+    for (const request of asked.values()) answerOf(answers, request, call).catch(() => undefined);
     const now = new Map<string, AdminRequest>();
     asked = now;
     return (request) => {
       now.set(keyOf(request), request);
-      return answerOf(answers, request, ownCall);
+      return answerOf(answers, request, call);
     };
   };
 }
