@@ -33,12 +33,12 @@ export async function setClass(
   assertSelection(selection);
   const qubes = selectQubes(await listQubes(call), selection);
   const reading = rememberingOthers(call);
-  const [{ changes, before }, around] = await Promise.all([
-    change(qubes, ({ name }) => setFeature(call, name, FEATURE.class, className)),
-    lookAround(reading, qubes),
-  ]);
-  const advice = adviseOnClass(around.filter((_, index) => changes[index]?.done === true));
+  const around = lookAround(reading, qubes);
+  const { changes, before } = await change(qubes, ({ name }) =>
+    setFeature(call, name, FEATURE.class, className),
+  );
   const told = await tellOf(call, before, reading);
+  const advice = adviseOnClass((await around).filter((_, index) => changes[index]?.done === true));
   return {
     ...{ command: 'set', class: className, qubes: changes, ...told },
     warnings: [...advice.warnings, ...told.warnings],
