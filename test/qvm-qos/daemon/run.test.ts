@@ -70,7 +70,7 @@ function entries(): string[] {
 }
 
 async function expectEntries(expected: readonly string[]): Promise<void> {
-  await vi.waitFor(() => expect(entries()).toEqual(expected), { timeout: 5000, interval: 10 });
+  await vi.waitFor(() => expect(entries()).toEqual(expected), { timeout: 20_000, interval: 10 });
 }
 
 const WORK_EF = ['sys-firewall 10.137.0.5 ef ef', 'sys-net 10.137.0.3 cs0 ef'];
