@@ -16,6 +16,7 @@ const clients = [{ ifindex: 1, ifname: 'lo' }];
 export const TREES: Readonly<Record<string, Tree>> = {
   'htb+ets+cake-10mbit': htbEtsCake.build({ rate: bitsPerSecond(9_500_000), mtu: 1500 }),
   'htb+ets+cake-1gbit': htbEtsCake.build({ rate: bitsPerSecond(950_000_000), mtu: 1500 }),
+  'htb+ets+cake-1mbit': htbEtsCake.build({ rate: bitsPerSecond(950_000), mtu: 1500 }),
   'htb+ets+fq_codel-1mbit': htbEtsFqCodel.build({ rate: bitsPerSecond(950_000), mtu: 1500 }),
   'htb+cake-10mbit': htbCake.build({ rate: bitsPerSecond(9_500_000), mtu: 1500 }),
   'htb+fq_codel-10mbit': htbFqCodel.build({ rate: bitsPerSecond(9_500_000), mtu: 1420 }),
