@@ -14,9 +14,10 @@ import { burstBytes, frameBytes, type EfInput, type TreeInput } from './schedule
 
 /**
  * A class that is to borrow all it sends must still have a rate. What it sends below its own rate is sent without asking the
- * parent, so this is as small as can be: a frame in a second and a half.
+ * parent, so this is as small as can be, a frame in two and a half minutes: the call behind such a frame waits for two. HTB
+ * counts how long a burst takes at this rate in 32 bits of 64 ns.
  */
-export const BORROWS = bitsPerSecond(8_000);
+export const BORROWS = bitsPerSecond(80);
 
 /** What a leaf below a client's own class is built for: there is no other host to share with. */
 export function ofOneHost(input: TreeInput): TreeInput {
