@@ -27,8 +27,11 @@ const QUBES: MachineDescription = {
   ],
 };
 
+/** What is typed after the name of the program. */
+export type Line = string | readonly string[];
+
 /** What one run of the program left behind. */
-interface Run {
+export interface Run {
   readonly stdout: string;
   readonly stderr: string;
   readonly exitCode: number | null;
@@ -78,8 +81,9 @@ export class Dom0 {
     return this.machine.qube(qube).features.get(`vm-config.${name}`);
   }
 
-  /** Runs the built program and notes it in the transcript; `uid` is another user to run as. */
-  async type(args: readonly string[], uid?: number): Promise<Run> {
+  /** Runs the built program with words, or a line of words without blanks, and notes it in the transcript; `uid` is another user to run as. */
+  async type(line: Line, uid?: number): Promise<Run> {
+    const args = typeof line === 'string' ? line.split(' ').filter((word) => word !== '') : line;
     const child = spawn(process.execPath, [PROGRAM, '--socket', this.#socketPath, ...args], {
       env: {},
       stdio: ['ignore', 'pipe', 'pipe'],

@@ -25,10 +25,6 @@ async function write(name: string, text: string): Promise<void> {
   await writeFile(join(directory, name), text);
 }
 
-async function type(line: string): Promise<{ stdout: string; stderr: string; exitCode: number | null }> {
-  return dom0.type(line.split(' '));
-}
-
 const OFFICE = `# One file for all machines of the office.
 import = ["common.toml"]
 
@@ -62,7 +58,7 @@ test('a page of documentation', async () => {
   await boot();
   await write('office.toml', OFFICE);
   await write('common.toml', COMMON);
-  await type('-q set untrusted cs2');
+  await dom0.type('-q set untrusted cs2');
   dom0.page('');
   for (const line of [
     'diff office.toml',
@@ -71,10 +67,10 @@ test('a page of documentation', async () => {
     'export',
     'apply office.toml',
   ])
-    await type(line);
-  await type('-q set work cs2');
-  await type('diff office.toml');
-  await type('--json diff --keep office.toml');
+    await dom0.type(line);
+  await dom0.type('-q set work cs2');
+  await dom0.type('diff office.toml');
+  await dom0.type('--json diff --keep office.toml');
   await expect(dom0.page('The machine as a file')).toMatchFileSnapshot('snapshots/qvm-qos/machine.md');
 });
 
@@ -82,20 +78,20 @@ test('what is exported makes the machine again', async () => {
   await boot();
   await write('office.toml', OFFICE);
   await write('common.toml', COMMON);
-  await type('apply office.toml');
+  await dom0.type('apply office.toml');
   dom0.machine.setFeature('vault', 'vm-config.dscp', '');
   dom0.machine.setFeature('mail', 'vm-config.qos-rules', '');
-  await type('sync');
+  await dom0.type('sync');
   expect(dom0.vmConfig('mail', 'qos-policy-rules')).toBe('udp/3478-3481->ef');
   const before = new Map(dom0.machine.qubes().map(({ name, features }) => [name, new Map(features)]));
-  await write('export.toml', (await type('export')).stdout);
-  expect(await type('diff export.toml')).toMatchObject({ stdout: '', exitCode: 0 });
+  await write('export.toml', (await dom0.type('export')).stdout);
+  expect(await dom0.type('diff export.toml')).toMatchObject({ stdout: '', exitCode: 0 });
   await write('empty.toml', '');
-  await type('apply empty.toml');
+  await dom0.type('apply empty.toml');
   expect(dom0.vmConfig('work', 'dscp')).toBeUndefined();
   expect(dom0.vmConfig('work', 'qos-rules')).toBeUndefined();
   expect(dom0.vmConfig('mail', 'qos-policy-rules')).toBeUndefined();
-  await type('apply export.toml');
+  await dom0.type('apply export.toml');
   // Where dom0's word counts was turned on by publication, and stays.
   expect(new Map(dom0.machine.qubes().map(({ name, features }) => [name, new Map(features)]))).toEqual(
     before,
@@ -104,15 +100,15 @@ test('what is exported makes the machine again', async () => {
 
 test('with --keep, what the file does not name stays', async () => {
   await boot();
-  await type('-q set personal work cs2');
-  await type('policy create old --class cs1');
+  await dom0.type('-q set personal work cs2');
+  await dom0.type('policy create old --class cs1');
   await write('one.toml', '[qubes.work]\nlimit = { up = "1mbit" }\npolicy = "old"\n');
-  await type('apply --keep one.toml');
+  await dom0.type('apply --keep one.toml');
   expect(dom0.vmConfig('personal', 'dscp')).toBe('cs2');
   expect(dom0.vmConfig('work', 'dscp')).toBeUndefined();
   expect(dom0.machine.qube('work').features.get('qos.attach')).toBe('old');
   expect(dom0.machine.qube('dom0').features.get('qos.policy.old')).toBe('class=cs1');
-  expect((await type('diff --keep one.toml')).exitCode).toBe(0);
+  expect((await dom0.type('diff --keep one.toml')).exitCode).toBe(0);
 });
 
 test('a value that means the same is no difference', async () => {
@@ -130,19 +126,19 @@ test('a value that means the same is no difference', async () => {
     'rules = ["tcp/22 -> cs5", "to:fd00::1 -> ef"]',
   ];
   await write('one.toml', `${lines.join('\n')}\n`);
-  expect(await type('diff one.toml')).toMatchObject({ stdout: '', exitCode: 0 });
+  expect(await dom0.type('diff one.toml')).toMatchObject({ stdout: '', exitCode: 0 });
 });
 
 test('rules that only a newer version knows are named, not exported and not replaced unseen', async () => {
   await boot();
   dom0.machine.setFeature('work', 'vm-config.qos-rules', 'app:zoom -> ef');
-  const { stdout, stderr } = await type('export');
+  const { stdout, stderr } = await dom0.type('export');
   expect(stdout).toBe('');
   expect(stderr).toContain(
     'warning: vm-config.qos-rules of work is left out: rule 1, "app:zoom -> ef": match',
   );
   await write('one.toml', '[qubes.work]\nrules = []\n');
-  expect(await type('diff one.toml')).toMatchObject({
+  expect(await dom0.type('diff one.toml')).toMatchObject({
     stdout: 'work vm-config.qos-rules: "app:zoom -> ef" -> ""\n',
     exitCode: 1,
   });
@@ -156,7 +152,7 @@ test('the Salt state uses commands that there are, with a file that is right', a
   const [, file = ''] = /^ {2}file\.managed:|^(\/\S+):$/m.exec(state) ?? [];
   const lineOf = (key: string): string => new RegExp(`- ${key}: qvm-qos (.*)$`, 'm').exec(state)?.[1] ?? '';
   const run = (line: string): Promise<{ exitCode: number | null }> =>
-    type(line.replace(file, 'machine.toml'));
+    dom0.type(line.replace(file, 'machine.toml'));
   expect(await run(lineOf('unless'))).toMatchObject({ exitCode: 1, stderr: '' });
   expect(await run(lineOf('name'))).toMatchObject({ exitCode: 0 });
   expect(await run(lineOf('unless'))).toMatchObject({ exitCode: 0 });
@@ -168,7 +164,7 @@ test('one write that is refused takes all the others back', async () => {
   );
   await write('office.toml', OFFICE);
   await write('common.toml', COMMON);
-  const { stderr, exitCode } = await type('apply office.toml');
+  const { stderr, exitCode } = await dom0.type('apply office.toml');
   expect(exitCode).toBe(1);
   expect(stderr).toMatch(/^qvm-qos: error: sys-net: qubesd closed .*; nothing was changed\.\n$/);
   expect(dom0.machine.qubes().flatMap(({ features }) => [...features])).toEqual([]);
@@ -221,7 +217,7 @@ describe('what is wrong with a file has its line', () => {
     await boot();
     await write('one.toml', `${text}\n`);
     await write('two.toml', 'import = ["one.toml"]\n');
-    const { stderr, exitCode } = await type('apply one.toml');
+    const { stderr, exitCode } = await dom0.type('apply one.toml');
     if (typeof said === 'string') expect(stderr).toContain(said);
     else expect(stderr).toMatch(said);
     expect(stderr).toMatch(/; nothing was changed\.\n$/);
@@ -234,18 +230,18 @@ describe('what is wrong with a file has its line', () => {
     const rules = (rule: string, count: number): string =>
       `rules = [${Array.from({ length: count }, () => `"${rule}"`).join(', ')}]\n`;
     await write('one.toml', `[policies.a]\n${rules('tcp -> ef', 65)}`);
-    expect((await type('apply one.toml')).stderr).toBe(
+    expect((await dom0.type('apply one.toml')).stderr).toBe(
       'qvm-qos: error: one.toml:2: policies.a.rules: 65 rules: expected at most 64; nothing was changed.\n',
     );
     await write('one.toml', `[qubes.work]\n${rules(`cgroup:${'x'.repeat(60)} -> ef`, 50)}`);
-    expect((await type('apply one.toml')).stderr).toBe(
+    expect((await dom0.type('apply one.toml')).stderr).toBe(
       'qvm-qos: error: one.toml:2: qubes.work.rules: 3748 bytes: expected at most 3071 for all rules, the limit of QubesDB; nothing was changed.\n',
     );
   });
 
   test('no such file', async () => {
     await boot();
-    expect(await type('diff nosuch.toml')).toMatchObject({
+    expect(await dom0.type('diff nosuch.toml')).toMatchObject({
       stderr: expect.stringMatching(/^qvm-qos: error: nosuch\.toml: .*; nothing was changed\.\n$/) as string,
       exitCode: 1,
     });

@@ -1,6 +1,7 @@
 import { afterEach, describe, expect, test } from 'vitest';
 import type { Intercept } from '../sim/qubesd.js';
 import { Dom0 } from './dom0.js';
+import { expectPage } from './page.js';
 
 let dom0: Dom0;
 
@@ -8,20 +9,6 @@ afterEach(() => dom0.close());
 
 async function boot(intercept?: Intercept): Promise<void> {
   dom0 = await Dom0.boot(intercept === undefined ? {} : { intercept });
-}
-
-async function type(line: string): Promise<{ stdout: string; stderr: string; exitCode: number | null }> {
-  return dom0.type(line.split(' '));
-}
-
-/** Types the lines one after the other and compares all that was printed with the page. */
-async function expectPage(
-  title: string,
-  file: string,
-  lines: readonly (string | readonly string[])[],
-): Promise<void> {
-  for (const line of lines) await dom0.type(typeof line === 'string' ? line.split(' ') : line);
-  await expect(dom0.page(title)).toMatchFileSnapshot(`snapshots/qvm-qos/${file}.md`);
 }
 
 function feature(qube: string, name: string): string | undefined {
@@ -32,7 +19,7 @@ describe('pages of documentation', () => {
   test('policies', async () => {
     await boot();
     dom0.machine.addTag('personal', 'bulk');
-    await expectPage('Policies', 'policy', [
+    await expectPage(dom0, 'Policies', 'policy', [
       'policy list',
       'policy create calls --class ef --up 5mbit',
       [
@@ -70,11 +57,11 @@ describe('pages of documentation', () => {
 
   test('what is refused', async () => {
     await boot();
-    await type('policy create calls --class ef');
-    await type('policy create other --class cs1');
-    await type('-q policy attach other --tag bulk');
+    await dom0.type('policy create calls --class ef');
+    await dom0.type('policy create other --class cs1');
+    await dom0.type('-q policy attach other --tag bulk');
     dom0.page('');
-    await expectPage('What is refused of policies', 'policy-refused', [
+    await expectPage(dom0, 'What is refused of policies', 'policy-refused', [
       'policy',
       'policy frobnicate',
       'policy create calls',
@@ -111,24 +98,24 @@ test('precedence: clearing one word falls back to the next', async () => {
   await boot();
   dom0.machine.addTag('work', 'dev');
   const entry = (): string | undefined => dom0.vmConfig('sys-firewall', 'qos.10.137.0.5');
-  await type('-q policy create mine --class ef');
-  await type('-q policy create tagged --class cs5 --up 4mbit');
-  await type('-q policy create all --class cs2 --down 3mbit');
-  await type('-q policy attach mine work');
-  await type('-q policy attach tagged --tag dev');
-  await type('-q policy attach all sys-firewall');
-  await type('-q set work cs1');
+  await dom0.type('-q policy create mine --class ef');
+  await dom0.type('-q policy create tagged --class cs5 --up 4mbit');
+  await dom0.type('-q policy create all --class cs2 --down 3mbit');
+  await dom0.type('-q policy attach mine work');
+  await dom0.type('-q policy attach tagged --tag dev');
+  await dom0.type('-q policy attach all sys-firewall');
+  await dom0.type('-q set work cs1');
   expect(entry()).toBe('class=cs1 max=cs1 zero=class up=4mbit');
-  await type('-q unset work');
+  await dom0.type('-q unset work');
   expect(entry()).toBe('class=ef max=ef zero=class up=4mbit');
   expect(dom0.vmConfig('work', 'qos-class')).toBe('ef');
-  await type('-q policy detach mine work');
+  await dom0.type('-q policy detach mine work');
   expect(entry()).toBe('class=cs5 max=cs5 zero=class up=4mbit');
   dom0.machine.removeTag('work', 'dev');
-  await type('-q sync');
+  await dom0.type('-q sync');
   expect(entry()).toBe('class=cs2 max=cs2 zero=class down=3mbit');
   expect(dom0.vmConfig('work', 'qos-class')).toBe('cs2');
-  await type('-q policy delete all');
+  await dom0.type('-q policy delete all');
   expect(entry()).toBeUndefined();
   expect(dom0.vmConfig('work', 'qos-class')).toBeUndefined();
 });
@@ -138,35 +125,35 @@ test('rules fall back by themselves, and an update leaves what it does not name'
   const entry = (): string | undefined => dom0.vmConfig('sys-firewall', 'qos.10.137.0.5');
   await dom0.type(['-q', 'policy', 'create', 'mine', '--class', 'cs2', '--rule', 'udp/3478 -> ef']);
   await dom0.type(['-q', 'policy', 'create', 'all', '--rule', 'tcp/22 -> cs5', '--up', '3mbit']);
-  await type('-q policy attach mine work --tag dev');
-  await type('-q policy attach all sys-firewall');
+  await dom0.type('-q policy attach mine work --tag dev');
+  await dom0.type('-q policy attach all sys-firewall');
   expect(feature('dom0', 'qos.policy.mine')).toBe('class=cs2 tags=dev rules=udp/3478->ef');
   expect(entry()).toBe('class=cs2 max=ef zero=keep up=3mbit');
   expect(dom0.vmConfig('work', 'qos-policy-rules')).toBe('udp/3478->ef');
-  await type('policy update mine --class cs1');
+  await dom0.type('policy update mine --class cs1');
   expect(feature('dom0', 'qos.policy.mine')).toBe('class=cs1 tags=dev rules=udp/3478->ef');
   await dom0.type(['policy', 'update', 'mine', '--rule', 'user:a -> cs0', '--rule', 'user:b -> cs1']);
   expect(feature('dom0', 'qos.policy.mine')).toBe('class=cs1 tags=dev rules=user:a->cs0;user:b->cs1');
   expect(entry()).toBe('class=cs1 max=cs0 zero=keep up=3mbit');
-  await type('policy update mine --rule off');
+  await dom0.type('policy update mine --rule off');
   expect(feature('dom0', 'qos.policy.mine')).toBe('class=cs1 tags=dev');
   expect(dom0.vmConfig('work', 'qos-policy-rules')).toBe('tcp/22->cs5');
   expect(entry()).toBe('class=cs1 max=cs5 zero=keep up=3mbit');
-  await type('policy update all --no-rules');
+  await dom0.type('policy update all --no-rules');
   expect(dom0.vmConfig('work', 'qos-policy-rules')).toBeUndefined();
   expect(entry()).toBe('class=cs1 max=cs1 zero=class');
   await dom0.type(['policy', 'update', 'mine', '--rule', 'tcp -> ef']);
-  await type('policy update mine --no-rules');
+  await dom0.type('policy update mine --no-rules');
   expect(feature('dom0', 'qos.policy.mine')).toBe('tags=dev');
   await dom0.type(['policy', 'update', 'mine', '--rule', 'tcp -> ef']);
-  await type('-q policy delete mine');
+  await dom0.type('-q policy delete mine');
   expect(dom0.vmConfig('work', 'qos-policy-rules')).toBeUndefined();
   expect(entry()).toBeUndefined();
 });
 
 test('rules that do not fit a feature: nothing is written', async () => {
   await boot();
-  await type('policy create calls --class ef');
+  await dom0.type('policy create calls --class ef');
   const rules = Array.from({ length: 12 }, (_, index) => [
     '--rule',
     `cgroup:${'x'.repeat(250)}${index} -> ef`,
@@ -183,9 +170,13 @@ test('rules that do not fit a feature: nothing is written', async () => {
 
 test('attached twice is attached once', async () => {
   await boot();
-  await type('policy create calls --class ef');
-  await type('-q policy attach calls work work --tag x --tag x');
-  expect(await type('policy attach calls work --tag x')).toEqual({ stdout: '', stderr: '', exitCode: 0 });
+  await dom0.type('policy create calls --class ef');
+  await dom0.type('-q policy attach calls work work --tag x --tag x');
+  expect(await dom0.type('policy attach calls work --tag x')).toEqual({
+    stdout: '',
+    stderr: '',
+    exitCode: 0,
+  });
   expect(feature('dom0', 'qos.policy.calls')).toBe('class=ef tags=x');
   expect(feature('work', 'qos.attach')).toBe('calls');
 });
@@ -201,10 +192,10 @@ describe('one transaction', () => {
 
   test('an attachment that is refused takes the others back', async () => {
     await boot(refuseMail);
-    await type('policy create old --class cs1');
-    await type('policy create calls --class ef');
-    await type('-q policy attach old personal');
-    const { stderr, exitCode } = await type('policy attach calls work personal mail --tag x');
+    await dom0.type('policy create old --class cs1');
+    await dom0.type('policy create calls --class ef');
+    await dom0.type('-q policy attach old personal');
+    const { stderr, exitCode } = await dom0.type('policy attach calls work personal mail --tag x');
     expect(exitCode).toBe(1);
     expect(stderr).toMatch(/^qvm-qos: error: mail: qubesd closed .*; nothing was changed\.\n$/);
     expect(feature('work', 'qos.attach')).toBeUndefined();
@@ -214,10 +205,10 @@ describe('one transaction', () => {
 
   test('a deletion that is refused deletes nothing', async () => {
     await boot(refuseMail);
-    await type('policy create calls --class ef');
-    await type('-q policy attach calls work personal');
+    await dom0.type('policy create calls --class ef');
+    await dom0.type('-q policy attach calls work personal');
     dom0.machine.setFeature('mail', 'qos.attach', 'calls');
-    expect((await type('policy delete calls')).exitCode).toBe(1);
+    expect((await dom0.type('policy delete calls')).exitCode).toBe(1);
     expect(feature('work', 'qos.attach')).toBe('calls');
     expect(feature('personal', 'qos.attach')).toBe('calls');
     expect(feature('dom0', 'qos.policy.calls')).toBe('class=ef');
@@ -225,7 +216,7 @@ describe('one transaction', () => {
 
   test('too many tags for one feature: nothing is written', async () => {
     await boot();
-    await type('policy create calls --class ef');
+    await dom0.type('policy create calls --class ef');
     const tags = Array.from({ length: 60 }, (_, index) => ['--tag', `${'t'.repeat(60)}${index}`]).flat();
     const { stderr, exitCode } = await dom0.type(['policy', 'attach', 'calls', 'work', ...tags]);
     expect(exitCode).toBe(1);
@@ -240,14 +231,14 @@ test('a policy that cannot be read is shown, said, and has no effect', async () 
   await boot();
   dom0.machine.setFeature('dom0', 'qos.policy.calls', 'class=ef class=ef');
   dom0.machine.setFeature('work', 'qos.attach', 'calls');
-  const { stdout, stderr } = await type('policy list');
+  const { stdout, stderr } = await dom0.type('policy list');
   expect(stdout).toMatch(/^calls +cannot be read +work$/m);
   expect(stderr).toContain(
     'warning: qos.policy.calls of dom0 is not used: "class" is given twice: expected once.',
   );
-  await type('sync');
+  await dom0.type('sync');
   expect(dom0.vmConfig('work', 'qos-class')).toBeUndefined();
-  expect((await type('policy update calls --class ef')).stderr).toContain(
+  expect((await dom0.type('policy update calls --class ef')).stderr).toContain(
     'warning: the value before is not kept whole: qos.policy.calls of dom0 is not used: "class" is given twice',
   );
   expect(dom0.vmConfig('work', 'qos-class')).toBe('ef');

@@ -1,5 +1,6 @@
 import { afterEach, describe, expect, test } from 'vitest';
 import { Dom0 } from './dom0.js';
+import { expectPage } from './page.js';
 
 let dom0: Dom0;
 
@@ -7,12 +8,6 @@ afterEach(() => dom0.close());
 
 async function boot(): Promise<void> {
   dom0 = await Dom0.boot();
-}
-
-/** Types the lines one after the other and compares all that was printed with the page. */
-async function expectPage(title: string, file: string, lines: readonly string[]): Promise<void> {
-  for (const line of lines) await dom0.type(line.split(' '));
-  await expect(dom0.page(title)).toMatchFileSnapshot(`snapshots/qvm-qos/${file}.md`);
 }
 
 /** `QUBE FEATURE=VALUE` of everything that is derived. */
@@ -30,7 +25,7 @@ function derived(): string[] {
 describe('pages of documentation', () => {
   test('limits', async () => {
     await boot();
-    await expectPage('Limits of a qube', 'limit', [
+    await expectPage(dom0, 'Limits of a qube', 'limit', [
       'limit untrusted',
       '-v limit untrusted --up 5mbit --down 20mbit',
       'limit untrusted',
@@ -52,7 +47,7 @@ describe('pages of documentation', () => {
 
   test('whose word counts', async () => {
     await boot();
-    await expectPage("dom0's word or the packet's", 'enforce', [
+    await expectPage(dom0, "dom0's word or the packet's", 'enforce', [
       'enforce sys-firewall',
       'set work ef',
       'enforce sys-firewall',
@@ -73,7 +68,7 @@ describe('pages of documentation', () => {
     dom0.machine.setFeature('work', 'vm-config.dscp', 'ef');
     dom0.machine.setFeature('personal', 'vm-config.dscp', 'EF');
     dom0.machine.setFeature('sys-net', 'vm-config.qos.10.137.0.5', 'class=ef max=ef');
-    await expectPage('Telling the NetVMs', 'sync', [
+    await expectPage(dom0, 'Telling the NetVMs', 'sync', [
       'sync --dry-run',
       '-v sync',
       'sync',

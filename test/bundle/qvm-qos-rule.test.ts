@@ -1,5 +1,6 @@
 import { afterEach, describe, expect, test } from 'vitest';
-import { Dom0 } from './dom0.js';
+import { Dom0, type Run } from './dom0.js';
+import { expectPage } from './page.js';
 
 let dom0: Dom0;
 
@@ -9,20 +10,8 @@ async function boot(): Promise<void> {
   dom0 = await Dom0.boot();
 }
 
-async function rule(
-  ...words: readonly string[]
-): Promise<{ stdout: string; stderr: string; exitCode: number | null }> {
+async function rule(...words: readonly string[]): Promise<Run> {
   return dom0.type(['rule', ...words]);
-}
-
-/** Types the lines one after the other and compares all that was printed with the page. */
-async function expectPage(
-  title: string,
-  file: string,
-  lines: readonly (string | readonly string[])[],
-): Promise<void> {
-  for (const line of lines) await dom0.type(typeof line === 'string' ? line.split(' ') : line);
-  await expect(dom0.page(title)).toMatchFileSnapshot(`snapshots/qvm-qos/${file}.md`);
 }
 
 const stored = (): string | undefined => dom0.vmConfig('work', 'qos-rules');
@@ -34,7 +23,7 @@ describe('pages of documentation', () => {
     await dom0.type(['uplink', 'sys-net', '--up', '20mbit']);
     await dom0.type(['set', 'work', 'ef']);
     dom0.page('');
-    await expectPage('Rules inside a qube', 'rule', [
+    await expectPage(dom0, 'Rules inside a qube', 'rule', [
       'rule work',
       ['rule', 'work', 'add', 'user:backup -> cs1'],
       ['-v', 'rule', 'work', 'add', 'udp/3478-3481,group:calls -> ef'],
@@ -58,7 +47,7 @@ describe('pages of documentation', () => {
     await boot();
     dom0.machine.setFeature('personal', 'os', 'Windows');
     const add = (qube: string): string[] => ['rule', qube, 'add', 'tcp/22 -> cs5'];
-    await expectPage('Notes on rules', 'rule-notes', [
+    await expectPage(dom0, 'Notes on rules', 'rule-notes', [
       add('mail'),
       add('vault'),
       add('debian-13'),
@@ -72,7 +61,7 @@ describe('pages of documentation', () => {
     await boot();
     await rule('work', 'add', 'user:backup -> cs1');
     dom0.page('');
-    await expectPage('What is refused of rules', 'rule-refused', [
+    await expectPage(dom0, 'What is refused of rules', 'rule-refused', [
       'rule',
       'rule nosuch',
       'rule work frobnicate',

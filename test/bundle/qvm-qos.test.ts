@@ -1,5 +1,6 @@
 import { afterEach, describe, expect, test } from 'vitest';
 import { Dom0 } from './dom0.js';
+import { expectPage } from './page.js';
 
 let dom0: Dom0;
 
@@ -9,16 +10,10 @@ async function boot(): Promise<void> {
   dom0 = await Dom0.boot();
 }
 
-/** Types the lines one after the other and compares all that was printed with the page. */
-async function expectPage(title: string, file: string, lines: readonly string[]): Promise<void> {
-  for (const line of lines) await dom0.type(line.split(' ').filter((word) => word !== ''));
-  await expect(dom0.page(title)).toMatchFileSnapshot(`snapshots/qvm-qos/${file}.md`);
-}
-
 describe('pages of documentation', () => {
   test('a class', async () => {
     await boot();
-    await expectPage('Giving a qube a class', 'set', [
+    await expectPage(dom0, 'Giving a qube a class', 'set', [
       'set work ef',
       'uplink sys-net --up 20mbit --down 100mbit',
       'set work ef',
@@ -37,7 +32,7 @@ describe('pages of documentation', () => {
   test('several qubes', async () => {
     await boot();
     await dom0.type(['uplink', 'sys-net', '--up', '20mbit']);
-    await expectPage('Several qubes at once', 'several', [
+    await expectPage(dom0, 'Several qubes at once', 'several', [
       '-v set sys-* untrusted cs2',
       '-v set [pw]* ef',
       '-v unset [!s]*',
@@ -51,7 +46,7 @@ describe('pages of documentation', () => {
 
   test('where a class does not do what one may think', async () => {
     await boot();
-    await expectPage('Warnings and notes', 'notes', [
+    await expectPage(dom0, 'Warnings and notes', 'notes', [
       'set work ef',
       'uplink sys-net --up off',
       'set work ef',
@@ -69,7 +64,7 @@ describe('pages of documentation', () => {
 
   test('the rate of a line', async () => {
     await boot();
-    await expectPage('The rate of a line', 'uplink', [
+    await expectPage(dom0, 'The rate of a line', 'uplink', [
       'uplink sys-net',
       'uplink sys-net --up 20mbit',
       'uplink sys-net --down 1.5gbit',
@@ -87,7 +82,7 @@ describe('pages of documentation', () => {
 
   test('for programs', async () => {
     await boot();
-    await expectPage('JSON', 'json', [
+    await expectPage(dom0, 'JSON', 'json', [
       '--json set mail anon-whonix ef',
       'get --json mail',
       'get --json work',
@@ -98,7 +93,7 @@ describe('pages of documentation', () => {
 
   test('bad input', async () => {
     await boot();
-    await expectPage('What is refused', 'refused', [
+    await expectPage(dom0, 'What is refused', 'refused', [
       'set work gold',
       'set work EF',
       'set ef work',
@@ -136,7 +131,7 @@ describe('pages of documentation', () => {
 
   test('help', async () => {
     await boot();
-    await expectPage('Help', 'help', ['--help', 'set --help', 'uplink -h', 'rule --help']);
+    await expectPage(dom0, 'Help', 'help', ['--help', 'set --help', 'uplink -h', 'rule --help']);
   });
 });
 
