@@ -1,7 +1,7 @@
 // Owns the decision: what this qube's policy means for its nft table. Pure.
 import { CLASS_NAMES, classOf, type ClassName } from '@qubes-qos/core/classes';
 import { FOREIGN_BITS, markOf } from '@qubes-qos/core/connection-mark';
-import { ALL_BITS } from '@qubes-qos/core/nft/model';
+import { ALL_BITS, rule } from '@qubes-qos/core/nft/model';
 import type { NftChain, NftExpression, NftRule, NftTable, TableId } from '@qubes-qos/core/nft/model';
 import { renderTable } from '@qubes-qos/core/nft/render';
 import type { ProtocolMatch, RuleMatch } from '@qubes-qos/core/qos-rules';
@@ -188,8 +188,4 @@ function owner(key: 'skuid' | 'skgid', value: number): NftExpression {
 
 function accept(): NftExpression {
   return { kind: 'verdict', verdict: 'accept' };
-}
-
-function rule(...expressions: readonly NftExpression[]): NftRule {
-  return { expressions };
 }

@@ -2,7 +2,8 @@
 // not believed until it has its own filters (design.md 5). Pure.
 import { CLASSES, DEFAULT_CLASS, classOf } from '@qubes-qos/core/classes';
 import { FOREIGN_BITS, markOf } from '@qubes-qos/core/connection-mark';
-import type { NftChain, NftExpression, NftRule, NftTable, TableId } from '@qubes-qos/core/nft/model';
+import { rule } from '@qubes-qos/core/nft/model';
+import type { NftChain, NftExpression, NftTable, TableId } from '@qubes-qos/core/nft/model';
 import { GROUP_CLIENT } from './roles.js';
 
 /** The table of this program in the family inet; the mangle agent has another (design.md 3.4). */
@@ -58,10 +59,6 @@ const REMEMBER: NftChain = {
     rule({ kind: 'set-ct-mark', value: markOf(0) }),
   ],
 };
-
-function rule(...expressions: readonly NftExpression[]): NftRule {
-  return { expressions };
-}
 
 function leave(): NftExpression {
   return { kind: 'verdict', verdict: 'return' };

@@ -41,6 +41,11 @@ export interface NftRule {
   readonly comment?: string;
 }
 
+/** A rule without a comment. */
+export function rule(...expressions: readonly NftExpression[]): NftRule {
+  return { expressions };
+}
+
 /** One match or statement. */
 export type NftExpression =
   /** A property of the packet: its interface, group, owner. */
