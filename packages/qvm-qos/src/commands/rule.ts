@@ -6,7 +6,8 @@ import type { Advice } from '../advice.js';
 import { FEATURE } from '../feature-names.js';
 import { TOLD_NOTHING, tellNetvms } from '../publish/tell.js';
 import { listQubes, type AdminCall, type ListedQube } from '../qubesd/admin.js';
-import { getFeature, removeFeature, setFeature } from '../qubesd/features.js';
+import { rememberingOthers } from '../qubesd/asked-once.js';
+import { getFeature, removeFeature, replaceFeature } from '../qubesd/features.js';
 import type { RuleResult, Telling } from '../results.js';
 import { adviseOnRules } from '../rule-advice.js';
 import { readRuleWords, type RuleWords, type Wanted } from '../rule-words.js';
@@ -125,11 +126,12 @@ async function write(
   const { name } = qube;
   const value = rules.length === 0 ? undefined : formatRules(rules);
   if (value === undefined) await removeFeature(call, name, FEATURE.rules);
-  else await setFeature(call, name, FEATURE.rules, value);
+  else await replaceFeature(call, { qube: name, feature: FEATURE.rules, value, before: stored.value });
   const before = new Map([[name, new Map([[FEATURE.rules, stored.value]])]]);
+  const reading = rememberingOthers(call);
   const [told, advice] = await Promise.all([
-    tellNetvms(call, 'concerned', { before }),
-    action === 'add' ? adviseOnRules(call, qube) : NO_ADVICE,
+    tellNetvms(call, 'concerned', { before, reading }),
+    action === 'add' ? adviseOnRules(reading, qube) : NO_ADVICE,
   ]);
   return resultOf(
     action,
