@@ -1,6 +1,8 @@
 // Owns every process that the programs start: the only module that imports node:child_process.
 // Not execa: it is half of a bundle, and doubles what a resident agent holds after fifty runs (docs/decisions.md).
+import type { ChildProcessByStdio } from 'node:child_process';
 import type { Socket } from 'node:net';
+import type { Readable } from 'node:stream';
 import { messageOf, QosError } from '@qubes-qos/core/errors';
 
 /** What a finished process left behind. */
@@ -143,21 +145,8 @@ export interface Follower {
 
 /** Starts a command that prints for as long as it lives (`ip monitor`). The lines end when the process does. */
 export async function follow(argv: readonly [string, ...string[]]): Promise<Follower> {
-  const { spawn } = await import('node:child_process');
   const { createInterface } = await import('node:readline');
-  const [file, ...args] = argv;
-  const child = spawn(file, args, {
-    stdio: ['ignore', 'pipe', 'ignore'],
-    env: { ...process.env, LC_ALL: 'C' },
-  });
-  const failed = new Promise<never>((_, reject) =>
-    child.once('error', (error) =>
-      reject(new QosError('tool-missing', `cannot run ${argv.join(' ')}: ${messageOf(error)}`)),
-    ),
-  );
-  failed.catch(() => undefined);
-  const started = new Promise<void>((resolve) => child.once('spawn', resolve));
-  await Promise.race([started, failed]);
+  const child = await startPrinting(argv);
   return { lines: createInterface({ input: child.stdout }), stop: () => void child.kill('SIGTERM') };
 }
 
@@ -172,29 +161,37 @@ export interface Source {
 
 /** Starts a command that prints for as long as it lives, and outlives this process. @throws QosError('tool-missing') */
 export async function startSource(argv: readonly [string, ...string[]]): Promise<Source> {
-  const { spawn } = await import('node:child_process');
-  const [file, ...args] = argv;
-  const child = spawn(file, args, {
-    stdio: ['ignore', 'pipe', 'ignore'],
-    env: { ...process.env, LC_ALL: 'C' },
-  });
-  await new Promise((resolve, reject) => child.once('spawn', resolve).once('error', reject)).catch(
-    (error: unknown) => {
-      throw new QosError('tool-missing', `cannot run ${argv.join(' ')}: ${messageOf(error)}`);
-    },
-  );
+  const child = await startPrinting(argv);
   child.unref();
   // A pipe of a child is a socket (child_process, "child.stdout"), and only a socket can be given away.
   const socket = child.stdout as unknown as Socket;
   return {
     pid: child.pid ?? 0,
     socket,
-    hasPrinted: () => socket.readableLength > 0 || socket.readableEnded || child.exitCode !== null,
+    hasPrinted: () => socket.readableLength > 0 || child.exitCode !== null,
     stop: () => {
       child.kill('SIGTERM');
       socket.destroy();
     },
   };
+}
+
+/** Starts a command of which only the output is wanted, and waits until it runs. @throws QosError('tool-missing') */
+async function startPrinting(
+  argv: readonly [string, ...string[]],
+): Promise<ChildProcessByStdio<null, Readable, null>> {
+  const { spawn } = await import('node:child_process');
+  const [file, ...args] = argv;
+  const child = spawn(file, args, {
+    stdio: ['ignore', 'pipe', 'ignore'],
+    env: { ...process.env, LC_ALL: 'C' },
+  });
+  try {
+    await new Promise((resolve, reject) => child.once('spawn', resolve).once('error', reject));
+  } catch (error) {
+    throw new QosError('tool-missing', `cannot run ${argv.join(' ')}: ${messageOf(error)}`, { cause: error });
+  }
+  return child;
 }
 
 /**
@@ -207,7 +204,8 @@ const START_ORPHAN =
 
 /**
  * Starts a command that outlives this process, with a connected socket as its standard input, and another, if there
- * is one, as its descriptor 3; `env` is added to the environment. The caller must have stopped reading from them; its own copies are closed by `destroy`.
+ * is one, as its descriptor 3; `env` is added to the environment. The caller must have stopped reading from them; its
+ * own copies are closed by `destroy`.
  * @returns the process id. @throws QosError('tool-missing')
  */
 export async function startWithSockets(
@@ -226,4 +224,13 @@ export async function startWithSockets(
   const pid = Number(printed);
   if (Number.isInteger(pid) && pid > 0) return pid;
   throw new QosError('tool-missing', `cannot start ${argv[0]}: no such program, or no shell to start it.`);
+}
+
+/** Sends a signal to a process that this one has started; one that has ended is nothing to worry about. */
+export function endProcess(pid: number, signal: 'SIGTERM' | 'SIGHUP' = 'SIGTERM'): void {
+  try {
+    process.kill(pid, signal);
+  } catch {
+    // ESRCH: it has ended by itself.
+  }
 }

@@ -2,9 +2,10 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { messageOf } from '@qubes-qos/core/errors';
 import { VM_CONFIG_PATH_PREFIX } from '@qubes-qos/core/vm-config';
+import { handOver } from '@qubes-qos/host/hand-over';
 import { log } from '@qubes-qos/host/journal';
-import { isNotifyService, notifyHandover, notifyReady } from '@qubes-qos/host/notify';
-import { startWithSockets } from '@qubes-qos/host/process';
+import { isNotifyService, notifyReady } from '@qubes-qos/host/notify';
+import { endProcess } from '@qubes-qos/host/process';
 import { BACKOFF, nextWaitMs } from '@qubes-qos/host/qubesdb/client';
 import { HEADER_BYTES } from '@qubes-qos/host/qubesdb/codec';
 import { QubesDbConnection } from '@qubes-qos/host/qubesdb/connection';
@@ -57,7 +58,7 @@ async function follow(onSuccess: () => void): Promise<void> {
       const locate = isNotifyService() ? { locate: locateAndWatch } : {};
       const enforced = await enforce(await readSaid(db), locate);
       const status = [describeEnforced(enforced), ...warningsOf(enforced)].join(' ');
-      if (isNotifyService() && (await handOver(db, status))) return;
+      if (isNotifyService() && (await leave(db, status))) return;
       onSuccess();
       await db.waitForEvents();
     }
@@ -67,27 +68,12 @@ async function follow(onSuccess: () => void): Promise<void> {
 }
 
 /** False when an event has arrived, in whole or in part: it must be read and acted on here. */
-async function handOver(db: QubesDbConnection, status: string): Promise<boolean> {
+async function leave(db: QubesDbConnection, status: string): Promise<boolean> {
   const socket = db.release();
   if (!socket) return false;
-  const waiter = await startWithSockets(WAITER, [socket]);
-  try {
-    await notifyHandover(waiter, status);
-  } catch (error) {
-    endWaiter(waiter);
-    throw error;
-  }
-  if (await wasWoken()) endWaiter(waiter, 'SIGHUP');
+  const waiter = await handOver({ argv: WAITER, sockets: [socket] }, status);
+  if (await wasWoken()) endProcess(waiter, 'SIGHUP');
   return true;
-}
-
-/** A waiter that systemd does not know of would hold one connection for each attempt. */
-function endWaiter(waiter: number, signal: 'SIGTERM' | 'SIGHUP' = 'SIGTERM'): void {
-  try {
-    process.kill(waiter, signal);
-  } catch {
-    // It has ended by itself: there was an event.
-  }
 }
 
 /** Start-up must end even so, or whatever is ordered after this unit would wait with it. */

@@ -2,10 +2,10 @@
 import type { Socket } from 'node:net';
 import { messageOf } from '@qubes-qos/core/errors';
 import { VM_CONFIG_PATH_PREFIX } from '@qubes-qos/core/vm-config';
+import { handOver } from '@qubes-qos/host/hand-over';
 import { log } from '@qubes-qos/host/journal';
 import { startNetworkSource } from '@qubes-qos/host/links';
-import { notifyHandover } from '@qubes-qos/host/notify';
-import { startWithSockets, type Source } from '@qubes-qos/host/process';
+import { endProcess, type Source } from '@qubes-qos/host/process';
 import { QubesDbConnection } from '@qubes-qos/host/qubesdb/connection';
 import type { Agent } from './agent.js';
 import { keptEnvironment } from './kept.js';
@@ -42,7 +42,7 @@ export async function rest(agent: Agent, slowPassMs: number): Promise<boolean> {
   const db = await QubesDbConnection.open().catch(() => undefined);
   try {
     const socket = db && (await settle(agent, db, network));
-    if (socket) await handOver(agent, socket, network, slowPassMs);
+    if (socket) await leave(agent, socket, network, slowPassMs);
     else network.stop();
     return socket !== undefined;
   } catch (error) {
@@ -63,35 +63,18 @@ async function settle(agent: Agent, db: QubesDbConnection, network: Source): Pro
   return again || isChanged || network.hasPrinted() ? undefined : db.release();
 }
 
-async function handOver(agent: Agent, db: Socket, network: Source, slowPassMs: number): Promise<void> {
+async function leave(agent: Agent, db: Socket, network: Source, slowPassMs: number): Promise<void> {
   const seconds = String(slowPassMs / 1000);
   const again = [process.execPath, process.argv[1] ?? '', 'run'];
-  const argv = [
-    'bash',
-    '--norc',
-    '-c',
-    WAIT,
-    'qubes-qos-tc',
-    seconds,
-    String(network.pid),
-    ...again,
-  ] as const;
-  const waiter = await startWithSockets(argv, [db, network.socket], keptEnvironment(agent.kept));
-  try {
-    await notifyHandover(waiter, agent.status);
-  } catch (error) {
-    end(waiter);
-    throw error;
-  }
+  await handOver(
+    {
+      argv: ['bash', '--norc', '-c', WAIT, 'qubes-qos-tc', seconds, String(network.pid), ...again],
+      sockets: [db, network.socket],
+      env: keptEnvironment(agent.kept),
+    },
+    agent.status,
+  );
   // What it printed meanwhile was read here and not by the waiter. Its end is an event, too.
-  if (network.hasPrinted()) end(network.pid);
+  if (network.hasPrinted()) endProcess(network.pid);
   network.socket.destroy();
-}
-
-function end(pid: number): void {
-  try {
-    process.kill(pid);
-  } catch {
-    // It has ended by itself.
-  }
 }
