@@ -130,11 +130,14 @@ function followFile(
     offset += end;
     if (end > 0) onText(rest.subarray(0, end).toString());
   };
-  const timer = setInterval(() => void poll(), RECORDS_POLL_MS);
+  // One after the other: two at once would hand on the same piece.
+  let polled = Promise.resolve();
+  const next = (): Promise<void> => (polled = polled.then(poll));
+  const timer = setInterval(() => void next(), RECORDS_POLL_MS);
   return {
     async stop() {
       clearInterval(timer);
-      await poll();
+      await next();
       return readFile(path, 'utf8').catch(() => '');
     },
   };
