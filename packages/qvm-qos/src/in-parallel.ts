@@ -20,8 +20,9 @@ export async function inParallel<Item, Result>(
 /** The same action with a bound of its own: whoever calls it, and from wherever, a few at a time. */
 export function bounded<Argument, Result>(
   action: (argument: Argument) => Promise<Result>,
+  atOnce = MAX_AT_ONCE,
 ): (argument: Argument) => Promise<Result> {
-  let free = MAX_AT_ONCE;
+  let free = atOnce;
   const waiting: (() => void)[] = [];
   return async (argument) => {
     if (free > 0) free--;

@@ -1,4 +1,4 @@
-// The figures that test/lab/repeat.test.ts compares between two runs: nanoseconds of a loaded line.
+// The figures that test/lab/guests.test.ts compares between two runs: nanoseconds of a loaded line.
 import { check } from './check.js';
 import { markByHand, shapeByHand } from './hand-written.js';
 import { measure } from './measure.js';

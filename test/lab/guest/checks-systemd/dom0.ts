@@ -1,5 +1,6 @@
-// Checks that the unit of dom0 does under systemd what it promises: it follows the machine as a user of the group qubes,
-// over a restart of qubesd too, and leaves what is told when it stops.
+// Checks that systemd runs the guest as it runs a qube, as process 1; and that the unit of dom0 does under it what it
+// promises: it follows the machine as a user of the group qubes, over a restart of qubesd too, and leaves what is told when it
+// stops.
 import assert from 'node:assert/strict';
 import { chownSync, chmodSync } from 'node:fs';
 import { MachineModel } from '../../../sim/machine.js';
@@ -35,6 +36,23 @@ async function untilTold(what: string | undefined): Promise<void> {
   const entry = (): string | undefined => machine.qube('sys-net').features.get(ENTRY);
   await until(`the NetVM is told ${what ?? 'nothing'}`, () => entry() === what, 60_000);
 }
+
+check('systemd 257 is process 1', async () => {
+  assert.equal((await sh('ps', '-o', 'comm=', '-p', '1')).trim(), 'systemd');
+  assert.match(await sh('systemctl', '--version'), /^systemd 257 /);
+});
+
+check('no unit of the guest has failed', async () => {
+  assert.equal(await sh('systemctl', 'list-units', '--failed', '--no-legend', '--plain'), '');
+});
+
+check('a unit can be started, seen and stopped', async () => {
+  await sh('systemd-run', '--unit=probe', 'sleep', 'infinity');
+  assert.equal((await sh('systemctl', 'is-active', 'probe')).trim(), 'active');
+  await sh('systemctl', 'stop', 'probe');
+  const after = await shWith({ okCodes: [3, 4] }, 'systemctl', 'is-active', 'probe');
+  assert.equal(after.stdout.trim(), 'inactive');
+});
 
 check('in a qube that is not dom0 it does not start', async () => {
   await sh('systemctl', 'start', UNIT);

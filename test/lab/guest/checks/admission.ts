@@ -22,8 +22,9 @@ check('the lab starts, and the agents shape', async () => {
 check('a video call: nothing lost, nothing out of order, at the physical floor', async () => {
   const row = await measureCall(CALL);
   assertWhole(row, 10);
-  // One frame of the others at 9.5 Mbit, the packet itself at 10, and the path: 2.32.
-  assert.ok(row.voice.p99 <= 1.65 && row.video.p99 <= 2.45, show(row));
+  // One frame of the others at 9.5 Mbit, the packet itself at 10, and the path: 2.32 for video. Of 200 packets of voice
+  // some come just after one of video, and wait for it, too; how many is a matter of phase (docs/bench.md has all phases).
+  assert.ok(row.voice.p50 <= 1.2 && row.voice.p99 <= 2.5 && row.video.p99 <= 2.6, show(row));
   return row;
 });
 
@@ -65,7 +66,6 @@ async function settle(qube: string, toml: string): Promise<void> {
   const write = 'mkdir -p /rw/config/qubes-qos && cat > /rw/config/qubes-qos/tc.toml';
   await inQubeWith({ stdin: toml }, qube, 'sh', '-c', write);
   await inQube(qube, 'qubes-qos-tc', 'apply');
-  await inQube(qube, 'qubes-qos-tc', 'check');
 }
 
 /** Nothing lost or late, and the line is full but for what the shaper keeps free, half of it at most with EF. */

@@ -1,12 +1,13 @@
 // Checks what comes in: shaped where the line enters, by the class of the connection; limits of clients; what is exempt.
 import assert from 'node:assert/strict';
-import { inDom0, startAgents, stopAgents, untilMarked, untilShaped, type Agents } from '../agents.js';
+import { startAgents, stopAgents, untilMarked, untilShaped, type Agents } from '../agents.js';
 import { readBandCounters } from '@qubes-qos/core/tc/counters';
 import { check } from '../check.js';
 import { measureDownloads, servePulls, startPull, type DownloadRow } from '../downloads.js';
+import { clientFeature, enforce, FAMILIES } from '../first-hop.js';
 import { counters } from '../measure.js';
 import { inQube, inQubeWith } from '../namespaces.js';
-import { labQube, NIC, SERVER } from '../qubes.js';
+import { NIC, SERVER } from '../qubes.js';
 import { sleep, until } from '../run.js';
 import { startLab, type Lab } from '../topology.js';
 
@@ -20,11 +21,12 @@ let agents: Agents;
 
 check('with `--down` sys-net makes an ifb, and leads into it what comes in', async () => {
   lab = await startLab();
-  agents = await startAgents();
+  lab.machine.setFeature('untrusted', 'vm-config.dscp', 'cs1');
+  lab.machine.setFeature('work', 'vm-config.dscp', 'ef');
+  enforce(lab, { untrusted: clientPolicy('cs1'), work: clientPolicy('ef') });
+  setUplink('sys-net', 'up=10mbit down=50mbit');
+  agents = await startAgents({ mangle: ['work', 'untrusted'] });
   servePulls();
-  await inDom0('qvm-qos', 'set', 'untrusted', 'cs1');
-  await inDom0('qvm-qos', 'set', 'work', 'ef');
-  await inDom0('qvm-qos', 'uplink', 'sys-net', '--up', '10mbit', '--down', '50mbit');
   await untilMarked(agents, 'work', 'ef');
   await untilMarked(agents, 'untrusted', 'cs1');
   await untilShaped(agents);
@@ -32,7 +34,7 @@ check('with `--down` sys-net makes an ifb, and leads into it what comes in', asy
   assert.equal(await checked('sys-net'), 'settings are valid and in force\n');
 });
 
-for (const family of ['ip', 'ip6'] as const) {
+for (const family of FAMILIES) {
   check(
     `${family}: an answer is not kept waiting by downloads of others, which share as their classes`,
     async () => {
@@ -59,12 +61,10 @@ check('what comes back takes the class that the connection has now, without a ne
   };
   const asEf = await rose();
   assert.ok(asEf[0]! >= 100 && asEf[4]! < 1, asEf.join(' '));
-  await inDom0('qvm-qos', 'set', 'work', 'cs1');
-  await untilMarked(agents, 'work', 'cs1');
+  await setClass('cs1');
   const asCs1 = await rose();
   assert.ok(asCs1[4]! >= 100 && asCs1[0]! < 1, asCs1.join(' '));
-  await inDom0('qvm-qos', 'set', 'work', 'ef');
-  await untilMarked(agents, 'work', 'ef');
+  await setClass('ef');
 });
 
 check('what the Internet says of its packets means nothing here', async () => {
@@ -85,7 +85,7 @@ check('what leaves has no DSCP any more, though it was queued by it; its ECN bit
   ];
   await inQubeWith({ stdin: `table inet seen {\n${rules.join('\n')}\n}\n` }, 'modem', 'nft', '-f', '-');
   const before = (await bandsOf('sys-net', NIC))[0]!;
-  for (const family of ['ip', 'ip6'] as const) {
+  for (const family of FAMILIES) {
     const pinged = await inQube('work', 'ping', '-q', '-Q', '2', '-i', '0.01', '-c', '50', SERVER[family]);
     assert.match(pinged, / 50 received/);
   }
@@ -119,13 +119,13 @@ check(
 );
 
 check('limits of a client hold, up and down, IPv4 and IPv6, beside the shaper', async () => {
-  const feature = `vm-config.qos.${labQube('personal').ip}`;
+  const feature = clientFeature('personal');
   lab.machine.setFeature('sys-firewall', feature, 'up=2mbit down=10mbit');
   await until('the limit is there', async () =>
     (await inQube('sys-firewall', 'tc', 'filter', 'show', 'dev', 'vif4.0', 'ingress')).includes('2Mbit'),
   );
   const rows: DownloadRow[] = [];
-  for (const family of ['ip', 'ip6'] as const) {
+  for (const family of FAMILIES) {
     const row = await measureDownloads(family, { personal: 2, untrusted: 2 }, SHORT);
     assert.ok(row.mbit['personal']! > 8.8 && row.mbit['personal']! < 10, JSON.stringify(row));
     assert.ok(row.mbit['untrusted']! > 25, JSON.stringify(row));
@@ -143,13 +143,15 @@ check('limits of a client hold, up and down, IPv4 and IPv6, beside the shaper', 
 check('an ifb that somebody deletes is back at once, and so are the packets', async () => {
   await inQube('sys-net', 'ip', 'link', 'delete', await ifbIn('sys-net'));
   await untilIfb('sys-net', true);
-  await until('it is led into again', async () => (await checked('sys-net')).includes('in force'));
+  await until('it is led into again', async () =>
+    (await inQube('sys-net', 'tc', 'filter', 'show', 'dev', NIC, 'ingress')).includes(await ifbIn('sys-net')),
+  );
   await inQube('work', 'ping', '-c', '3', '-W', '2', SERVER.ip);
 });
 
 check('at the hop that offloads it works too, and flows stay offloaded', async () => {
-  await inDom0('qvm-qos', 'uplink', 'sys-net', '--none');
-  await inDom0('qvm-qos', 'uplink', 'sys-firewall', '--down', '47mbit');
+  setUplink('sys-net', undefined);
+  setUplink('sys-firewall', 'down=47mbit');
   await untilIfb('sys-net', false);
   await untilIfb('sys-firewall', true);
   await until('it is in force', async () => (await checked('sys-firewall')).includes('in force'));
@@ -162,25 +164,23 @@ check('at the hop that offloads it works too, and flows stay offloaded', async (
   return row;
 });
 
-for (const family of ['ip', 'ip6'] as const) {
-  check(`${family}: there too an offloaded connection takes the class that its qube has now`, async () => {
-    await setClass('cs1');
-    const pull = startPull('work', family, 12);
-    await sleep(2000);
-    const asCs1 = await rose('sys-firewall', 1000);
-    assert.ok(asCs1[4]! > 500 && asCs1[0]! < 1, asCs1.join(' '));
-    await setClass('ef');
-    // The word that came to sys-firewall counts at once; how soon the qube itself marks is its own agent's affair.
-    await until('the connection is ef', async () => {
-      const packets = await rose('sys-firewall', 500);
-      return packets[0]! > 250 && packets[4]! < 1;
-    });
-    await pull.done();
+check('there too offloaded connections take the class that their qube has now, IPv4 and IPv6', async () => {
+  await setClass('cs1');
+  const pulls = FAMILIES.map((family) => startPull('work', family, 12));
+  await sleep(2000);
+  const asCs1 = await rose('sys-firewall', 1000);
+  assert.ok(asCs1[4]! > 500 && asCs1[0]! < 1, asCs1.join(' '));
+  await setClass('ef');
+  // The word that came to sys-firewall counts at once; how soon the qube itself marks is its own agent's affair.
+  await until('both are ef', async () => {
+    const packets = await rose('sys-firewall', 500);
+    return packets[0]! > 500 && packets[4]! < 1;
   });
-}
+  for (const pull of pulls) await pull.done();
+});
 
 check('a policer drops what comes in above its rate, even where nothing is shaped', async () => {
-  await inDom0('qvm-qos', 'uplink', 'sys-firewall', '--none');
+  setUplink('sys-firewall', undefined);
   await untilIfb('sys-firewall', false);
   const write = 'mkdir -p /rw/config/qubes-qos && cat > /rw/config/qubes-qos/tc.toml';
   await inQubeWith({ stdin: '[line]\npolice = "20mbit"\n' }, 'sys-net', 'sh', '-c', write);
@@ -212,10 +212,18 @@ function assertShaped(row: DownloadRow, leastMbit: number): void {
 
 /** What dom0 says of `work`: to its own agent, and to sys-firewall. */
 async function setClass(name: string): Promise<void> {
-  await inDom0('qvm-qos', 'set', 'work', name);
-  const { ip } = labQube('work');
-  lab.machine.setFeature('sys-firewall', `vm-config.qos.${ip}`, `class=${name} max=${name} zero=class`);
+  lab.machine.setFeature('work', 'vm-config.dscp', name);
+  lab.machine.setFeature('sys-firewall', clientFeature('work'), clientPolicy(name));
   await untilMarked(agents, 'work', name);
+}
+
+function clientPolicy(name: string): string {
+  return `class=${name} max=${name} zero=class`;
+}
+
+function setUplink(netvm: string, value: string | undefined): void {
+  if (value === undefined) lab.machine.removeFeature(netvm, 'vm-config.qos-uplink');
+  else lab.machine.setFeature(netvm, 'vm-config.qos-uplink', value);
 }
 
 /** Packets that each band of the ifb sends in this time, best first. */

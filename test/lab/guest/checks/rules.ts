@@ -146,11 +146,11 @@ let agents: Agents;
 
 check('at sys-net: a rule `backup -> cs0` in an ef qube stays cs0, all else of it is ef', async () => {
   lab = await startLab();
-  agents = await startAgents();
   lab.machine.setFeature('work', 'vm-config.dscp', 'ef');
   lab.machine.setFeature('work', 'vm-config.qos-rules', 'user:backup -> cs0');
   lab.machine.setFeature('sys-firewall', `vm-config.qos.${labQube('work').ip}`, 'class=ef max=ef zero=keep');
   lab.machine.setFeature('sys-firewall', 'vm-config.qos-enforce', '1');
+  agents = await startAgents({ mangle: ['work'] });
   await untilMarked(agents, 'work', 'ef');
   await until('dom0 is believed', async () =>
     (await inQube('sys-firewall', 'qubes-qos-tc', 'status')).includes('dom0 says'),

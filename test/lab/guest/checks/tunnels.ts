@@ -38,21 +38,13 @@ let agents: Agents;
 check(
   'the VPN qube has a rate, a class of its own, and eth0 for a line while there is no tunnel',
   async () => {
-    await startLab();
-    agents = new Map([
-      ...(await startAgents()),
-      [`mangle in ${VPN_QUBE}`, startInQube(VPN_QUBE, 'qubes-qos-mangle', 'watch')],
-    ]);
+    const { machine } = await startLab();
+    const classes = { work: 'ef', untrusted: 'cs1', [VPN_QUBE]: 'cs5' };
+    for (const [qube, name] of Object.entries(classes)) machine.setFeature(qube, 'vm-config.dscp', name);
+    machine.setFeature(VPN_QUBE, 'vm-config.qos-uplink', 'up=10mbit');
+    agents = await startAgents({ mangle: Object.keys(classes) });
     await startVpnServer();
-    await inDom0('qvm-qos', 'uplink', VPN_QUBE, '--up', '10mbit');
-    for (const [qube, name] of [
-      ['work', 'ef'],
-      ['untrusted', 'cs1'],
-      [VPN_QUBE, 'cs5'],
-    ] as const) {
-      await inDom0('qvm-qos', 'set', qube, name);
-      await untilMarked(agents, qube, name);
-    }
+    for (const [qube, name] of Object.entries(classes)) await untilMarked(agents, qube, name);
     await untilRoot('eth0', 'htb');
   },
 );
