@@ -5,6 +5,7 @@ BINDIR = /usr/bin
 MANDIR = /usr/share/man
 UNITDIR = /usr/lib/systemd/system
 PRESETDIR = /usr/lib/systemd/system-preset
+UDEVDIR = /usr/lib/udev/rules.d
 # Examples to copy; dom0's policy is in /etc/qubes/policy.d.
 DATADIR = /usr/share/qubes-qos
 INSTALL = install
@@ -15,6 +16,7 @@ VM_PROGRAMS = qubes-qos-mangle qubes-qos-tc
 VM_UNITS = qubes-qos-mangle.service qubes-qos-mangle-cleanup.service qubes-qos-mangle-wake.service \
 	qubes-qos-mangle-wake@.path qubes-qos-tc.service
 VM_PRESETS = 75-qubes-qos.preset
+VM_RULES = 75-qubes-qos.rules
 VM_PAGES = qubes-qos-mangle.8 qubes-qos-tc.8 qubes-qos-trees.8
 DOM0_PROGRAMS = qvm-qos
 DOM0_UNITS = qubes-qos-dom0.service
@@ -59,6 +61,7 @@ install-vm: $(VM_PROGRAMS:%=dist/%) $(call pages_of,$(VM_PAGES))
 	$(INSTALL) -D -m 0755 -t $(DESTDIR)$(BINDIR) $(VM_PROGRAMS:%=dist/%)
 	$(INSTALL) -D -m 0644 -t $(DESTDIR)$(UNITDIR) $(VM_UNITS:%=systemd/%)
 	$(INSTALL) -D -m 0644 -t $(DESTDIR)$(PRESETDIR) $(VM_PRESETS:%=systemd/%)
+	$(INSTALL) -D -m 0644 -t $(DESTDIR)$(UDEVDIR) $(VM_RULES:%=udev/%)
 	$(call install_pages,man8,$(VM_PAGES))
 
 install-dom0: $(DOM0_PROGRAMS:%=dist/%) $(call pages_of,$(DOM0_PAGES))
@@ -70,7 +73,8 @@ install-dom0: $(DOM0_PROGRAMS:%=dist/%) $(call pages_of,$(DOM0_PAGES))
 
 uninstall-vm:
 	rm -f $(VM_PROGRAMS:%=$(DESTDIR)$(BINDIR)/%) $(VM_UNITS:%=$(DESTDIR)$(UNITDIR)/%) \
-		$(VM_PRESETS:%=$(DESTDIR)$(PRESETDIR)/%) $(VM_PAGES:%=$(DESTDIR)$(MANDIR)/man8/%)
+		$(VM_PRESETS:%=$(DESTDIR)$(PRESETDIR)/%) $(VM_RULES:%=$(DESTDIR)$(UDEVDIR)/%) \
+		$(VM_PAGES:%=$(DESTDIR)$(MANDIR)/man8/%)
 
 uninstall-dom0:
 	rm -f $(DOM0_PROGRAMS:%=$(DESTDIR)$(BINDIR)/%) $(DOM0_UNITS:%=$(DESTDIR)$(UNITDIR)/%) \
@@ -82,5 +86,5 @@ uninstall-dom0:
 source: $(PROGRAMS:%=dist/%)
 	tar --create --gzip --file $(SOURCE) --transform 's,^,qubes-qos-$(VERSION)/,' --sort=name --mtime=@0 \
 		--owner=0 --group=0 --numeric-owner --mode=go=rX,u+rw --exclude=node_modules --exclude=.types \
-		LICENSE README.md Makefile package.json package-lock.json tsconfig.json docs/man packages policy rpm salt scripts systemd \
+		LICENSE README.md Makefile package.json package-lock.json tsconfig.json docs/man packages policy rpm salt scripts systemd udev \
 		$(PROGRAMS:%=dist/%)

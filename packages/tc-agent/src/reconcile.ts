@@ -13,6 +13,7 @@ import { convergeTable } from '@qubes-qos/host/nft';
 import { applyTc, observeTc, type TcFailure } from '@qubes-qos/host/tc';
 import { BARE, deviceOps, rebuildOps } from './device-ops.js';
 import { isOurIfb } from './download.js';
+import { keepNewVifs } from './new-vif.js';
 import { planTc, type DevicePlan, type PlanInput } from './plan.js';
 import { clientsOf, uplinksOf } from './roles.js';
 import { TC_TABLE, tcTable } from './tables.js';
@@ -44,7 +45,8 @@ export async function reconcile(config: TcConfig, missing: Set<QdiscKind>): Prom
   // Packets are redirected to an ifb until here.
   const left = await attempt(removeIfbs(network, result.plans));
   const table = await attempt(makeTable(result.plans, observed, config));
-  const faults = [...ifbs.problems, ...left, ...table];
+  const newVifs = await attempt(keepNewVifs(config.enforce));
+  const faults = [...ifbs.problems, ...left, ...table, ...newVifs];
   return {
     plans: result.plans,
     changed: [...ifbs.made, ...result.changed],
@@ -149,7 +151,7 @@ async function converge(planned: PlanInput, missing: Set<QdiscKind>, observed: S
 /** One to build, one for each kind that may be missing, and one to rebuild what could not be changed in place. */
 const MAX_ROUNDS = 5;
 
-/** Removes everything of ours from the network. @returns the interfaces that had something. */
+/** Removes everything of ours from the network, and what new vifs would get. @returns the interfaces that had something. */
 export async function cleanUp(): Promise<string[]> {
   const { links } = await observeNetwork();
   const observed = await observeTc(namesOf(links));
@@ -169,6 +171,7 @@ export async function cleanUp(): Promise<string[]> {
   const ifbs = links.filter(isOurIfb).map(({ ifname }) => ifname);
   await deleteIfbs(ifbs);
   await convergeTable(TC_TABLE, undefined);
+  await keepNewVifs(false);
   return [...new Set([...ours, ...ifbs])];
 }
 

@@ -30,12 +30,17 @@ export async function readState(): Promise<AgentState> {
 /** Replaces the file in one step. A failure is only logged: the file is a convenience, never a condition. */
 export async function writeState(state: AgentState): Promise<void> {
   try {
-    await mkdir(dirname(PATH), { recursive: true, mode: 0o755 });
-    await writeFile(`${PATH}.new`, `${JSON.stringify({ version: 1, ...state })}\n`);
-    await rename(`${PATH}.new`, PATH);
+    await writeWhole(PATH, `${JSON.stringify({ version: 1, ...state })}\n`);
   } catch (error) {
     log('warning', `cannot write ${PATH}: ${messageOf(error)}`);
   }
+}
+
+/** Who reads the file finds the text from before or this one, whole. */
+export async function writeWhole(path: string, text: string): Promise<void> {
+  await mkdir(dirname(path), { recursive: true, mode: 0o755 });
+  await writeFile(`${path}.new`, text);
+  await rename(`${path}.new`, path);
 }
 
 /** Forgets everything. */

@@ -48,6 +48,8 @@ export async function guestFiles(checks: readonly string[]): Promise<Record<stri
   };
 }
 
+const RULES = '75-qubes-qos.rules';
+
 /** A program that is not built is not there: the check that asks for it says so. */
 async function suiteFiles(): Promise<Record<string, ArchiveFile>> {
   const built = PROGRAMS.filter((name) => existsSync(inRepository('dist', name)));
@@ -57,6 +59,7 @@ async function suiteFiles(): Promise<Record<string, ArchiveFile>> {
     ...units.map((name) =>
       suiteFile(`/usr/lib/systemd/system/${name}`, inRepository('systemd', name), false),
     ),
+    suiteFile(`/usr/lib/udev/rules.d/${RULES}`, inRepository('udev', RULES), false),
   ]);
   return Object.fromEntries(files);
 }

@@ -15,12 +15,16 @@ export interface GuestRoot {
   readonly initramfs: string;
 }
 
+let building: Promise<void> | undefined;
+
 /** The root of the present recipe; builds it when there is none. `say` hears what takes long. */
 export async function guestRoot(say: (line: string) => void): Promise<GuestRoot> {
   const directory = join(CACHE, `root-${recipeKey()}`);
   if (!existsSync(directory)) {
-    say(`making the guest's Debian ${SUITE} root (once; about a minute)`);
-    await buildRoot(directory);
+    // Guests that start together wait for one.
+    if (building === undefined) say(`making the guest's Debian ${SUITE} root (once; about a minute)`);
+    building ??= buildRoot(directory);
+    await building;
   }
   const [kernel, initramfs] = RESULTS;
   return { kernel: join(directory, kernel), initramfs: join(directory, initramfs) };

@@ -1,7 +1,7 @@
 // Checks that the unit of the tc agent does under systemd what it promises: ready when all is in force, a crash changes
 // nothing, a stop removes what is ours, and it stays out of qubes that forward for nobody.
 import assert from 'node:assert/strict';
-import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { QubesDb } from '../../../sim/qubesdb.js';
 import { check } from '../check.js';
 import { sh, shWith, until } from '../run.js';
@@ -128,6 +128,26 @@ check('an ip monitor that dies, and a QubesDB that goes and comes, are noticed a
     60_000,
   );
   await untilAtRest();
+});
+
+check('a vif that comes while nobody of ours can act is believed nothing from the start', async () => {
+  const inForce = (): Promise<string> => sh('tc', 'filter', 'show', 'dev', 'vif7.0', 'ingress');
+  db.write('/vm-config/qos-enforce', '1');
+  await until('udev is told', () => existsSync('/run/qubes-qos/new-vif.tc'), 60_000);
+  await untilAtRest();
+  await sh('systemctl', 'kill', '--signal=STOP', UNIT);
+  const begin = performance.now();
+  await sh('ip', 'link', 'add', 'vif7.0', 'type', 'veth', 'peer', 'name', 'qube7');
+  await until('it has the first filters', async () => [...(await inForce()).matchAll(/pedit/g)].length === 2);
+  const guestMs = Math.round(performance.now() - begin);
+  await sh('systemctl', 'kill', '--signal=CONT', UNIT);
+  await sh('ip', 'link', 'set', 'vif7.0', 'group', '2', 'up');
+  await until('it has its own', async () => (await inForce()).includes('u32'), 60_000);
+  await untilAtRest();
+  db.remove('/vm-config/qos-enforce');
+  await until('udev is told', () => !existsSync('/run/qubes-qos/new-vif.tc'), 60_000);
+  await untilAtRest();
+  return { guestMs };
 });
 
 check('the slow pass repairs, and many rests say nothing to the journal and leave no process', async () => {
