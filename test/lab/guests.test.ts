@@ -88,12 +88,16 @@ async function suitesOf(mode: Mode): Promise<Suite[]> {
   return found;
 }
 
-async function bootSuite({ mode, path }: Suite): Promise<readonly CheckRecord[]> {
+async function bootSuite({ title, mode, path }: Suite): Promise<readonly CheckRecord[]> {
+  const begin = performance.now();
   const { records } = await bootGuest({
     mode,
     job: { run: 'checks' },
     files: await guestFiles([path]),
     timeoutS: TIMEOUT_S,
   });
+  const seconds = Math.round((performance.now() - begin) / 1000);
+  // Otherwise the longest step would say nothing for minutes.
+  process.stderr.write(`${title}: ${records.length} checks in ${seconds} s\n`);
   return records as CheckRecord[];
 }
