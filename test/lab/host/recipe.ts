@@ -66,24 +66,19 @@ const UNUSED = [
 ] as const;
 
 /** Where FINISH leaves the two files that QEMU boots, in the root. */
-export const RESULTS = ['/lab-vmlinux', '/lab-root.cpio'] as const;
+export const RESULTS = ['/lab-vmlinuz', '/lab-root.cpio'] as const;
 
 /**
  * Shell that mmdebstrap runs outside the finished root, whose path is $1: trims it and packs it as one initramfs.
  * Modules are unpacked here, once: the guest's processor would need seconds for it at every boot. modules.dep has lines
- * `kernel/net/x.ko.xz: kernel/net/y.ko.xz kernel/lib/z.ko.xz`. So is the kernel: the bytes setup_sects, payload_offset and
- * payload_length of its header say where it is (Linux Documentation/arch/x86/boot.rst); the last four are its size. The archive ends at a multiple of 512 bytes, so that
+ * `kernel/net/x.ko.xz: kernel/net/y.ko.xz kernel/lib/z.ko.xz`. The archive ends at a multiple of 512 bytes, so that
  * another can follow it. -xdev: mmdebstrap has /proc and /sys mounted there.
  */
 export const FINISH = `
 set -eu
 cd "$1"
 rm -rf ${UNUSED.join(' ')}
-image=$(echo boot/vmlinuz-*)
-field() { od -An -t "u$2" -j "$1" -N "$2" "$image"; }
-start=$((($(field 0x1f1 1) + 1) * 512 + $(field 0x248 4)))
-tail -c "+$((start + 1))" "$image" | head -c $(($(field 0x24c 4) - 4)) | zstd -dc > lab-vmlinux
-rm "$image"
+mv boot/vmlinuz-* lab-vmlinuz
 cd usr/lib/modules/*
 version=\${PWD##*/}
 awk -F': *' -v wanted='^kernel/(${MODULES.join('|')})' \
@@ -94,7 +89,7 @@ find kernel -name '*.ko.xz' -exec xz -d {} +
 cd "$1"
 chroot . depmod "$version"
 rm lab-keep
-find . -xdev -path ./lab-root.cpio -prune -o -path ./lab-vmlinux -prune -o -print0 | sort -z |
+find . -xdev -path ./lab-root.cpio -prune -o -path ./lab-vmlinuz -prune -o -print0 | sort -z |
     cpio --create --null --format=newc --reproducible --quiet > lab-root.cpio
 truncate --size=%512 lab-root.cpio
 `;

@@ -23,10 +23,10 @@ import {
 
 const SECONDS = 3;
 /**
- * Milliseconds: a full packet of the others, the call's own, and the way. 1.8 is what is to be reached; the guest's one
- * processor encrypts and decrypts between the packets, which is not quite the same from run to run.
+ * Milliseconds; without us 470. The floor, a full packet of the others, the call's own and the way, is measured by the bench
+ * (1.8): here one or two of 150 packets may wait for the guest's one processor, which encrypts and decrypts for all.
  */
-const LIMIT = { ip: 1.9, ip6: 2 } as const;
+const LIMIT = { p50: 1.4, p99: 7 } as const;
 /** Ports of the server that answer. */
 const TUNNEL_ECHO = 7300;
 const EXCLUDED_ECHO = 7301;
@@ -242,7 +242,7 @@ async function assertAtRest(): Promise<void> {
 }
 
 function assertPriority(row: Row, family: Family): void {
-  assert.ok(row.p99 <= LIMIT[family] && row.loss === 0, JSON.stringify(row));
+  assert.ok(row.p50 <= LIMIT.p50 && row.p99 <= LIMIT.p99 && row.loss === 0, JSON.stringify(row));
   const ratio = row.personal / row.untrusted;
   assert.ok(ratio > 2.8 && ratio < 3.2, `personal : untrusted is ${ratio}, expected 3`);
   const efBytes = 50 * SECONDS * PACKET_BYTES[family];
