@@ -2,7 +2,7 @@
 import { mkdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { hasProgram, InstallTree, PACKAGES, PRESETS, ROOT, run, UNITS } from './install-tree.js';
+import { hasProgram, InstallTree, PACKAGES, PRESETS, ROOT, RULES, run, UNITS } from './install-tree.js';
 
 const { version } = JSON.parse(await readFile(join(ROOT, 'package.json'), 'utf8')) as { version: string };
 
@@ -12,6 +12,7 @@ const MACROS: Readonly<Record<string, string>> = {
   _mandir: '/usr/share/man',
   _unitdir: UNITS,
   _presetdir: PRESETS,
+  _udevrulesdir: RULES,
 };
 
 let tree: InstallTree;
@@ -76,7 +77,7 @@ async function buildPackage(name: string): Promise<[rpm: string, files: string[]
   await mkdir(join(topdir, 'SOURCES'), { recursive: true });
   await tree.make('source', `SOURCE=${topdir}/SOURCES/qubes-qos-${version}.tar.gz`);
   // Macros of systemd-rpm-macros, which only Fedora has; --nodeps, because the packages are named as in Fedora.
-  const macros = { _topdir: topdir, _unitdir: UNITS, _presetdir: PRESETS };
+  const macros = { _topdir: topdir, _unitdir: UNITS, _presetdir: PRESETS, _udevrulesdir: RULES };
   const defines = Object.entries(macros).flatMap(([macro, value]) => ['--define', `${macro} ${value}`]);
   const isolated = ['unshare', ...(process.getuid?.() === 0 ? [] : ['--map-root-user']), '--net'];
   await run([...isolated, 'rpmbuild', '-bb', '--nodeps', ...defines, join(ROOT, 'rpm', `${name}.spec`)]);

@@ -7,6 +7,7 @@ import { execa } from 'execa';
 
 export const ROOT = fileURLToPath(new URL('../..', import.meta.url));
 export const UNITS = '/usr/lib/systemd/system';
+export const RULES = '/usr/lib/udev/rules.d';
 export const PRESETS = '/usr/lib/systemd/system-preset';
 const MAN = '/usr/share/man';
 
@@ -23,7 +24,7 @@ export const PACKAGES = {
       [`${UNITS}/qubes-qos-mangle-wake@.path`]: '644',
       [`${UNITS}/qubes-qos-mangle.service`]: '644',
       [`${UNITS}/qubes-qos-tc.service`]: '644',
-      '/usr/lib/udev/rules.d/75-qubes-qos.rules': '644',
+      [`${RULES}/75-qubes-qos.rules`]: '644',
       [`${MAN}/man8/qubes-qos-mangle.8`]: '644',
       [`${MAN}/man8/qubes-qos-tc.8`]: '644',
       [`${MAN}/man8/qubes-qos-trees.8`]: '644',

@@ -40,14 +40,19 @@ export async function until<T>(
 ): Promise<NonNullable<T>> {
   const end = performance.now() + timeoutMs;
   for (;;) {
+    const begin = performance.now();
     const value = await condition();
     if (value) return value;
-    if (performance.now() > end) throw new Error(`waited ${timeoutMs} ms in vain for: ${what}.`);
-    await sleep(POLL_MS);
+    const now = performance.now();
+    if (now > end) throw new Error(`waited ${timeoutMs} ms in vain for: ${what}.`);
+    // The guest has one processor: what is waited for needs it, too.
+    await sleep(Math.max(POLL_MS, PAUSE * (now - begin)));
   }
 }
 
 const POLL_MS = 50;
+/** How many times as long as a look took. */
+const PAUSE = 4;
 
 /** Lets the guest's time pass. */
 export async function sleep(ms: number): Promise<void> {

@@ -200,6 +200,7 @@ check('the hardened unit can do all that it must: no failure in its journal', as
     stdout.replaceAll(/.*(code=killed|signal|QubesDB).*\n?/g, ''),
     /qubes-qos|cannot|permission/i,
   );
+  await sh('udevadm', 'verify', '/usr/lib/udev/rules.d/75-qubes-qos.rules');
   const exposure = await sh('systemd-analyze', 'security', '--no-pager', UNIT);
   return { exposure: /Overall exposure level.*: (\S+)/.exec(exposure)?.[1] };
 });
