@@ -46,11 +46,12 @@ export async function until<T>(
     const now = performance.now();
     if (now > end) throw new Error(`waited ${timeoutMs} ms in vain for: ${what}.`);
     // The guest has one processor: what is waited for needs it, too.
-    await sleep(Math.max(POLL_MS, PAUSE * (now - begin)));
+    await sleep(Math.min(Math.max(POLL_MS, PAUSE * (now - begin)), MAX_POLL_MS));
   }
 }
 
 const POLL_MS = 50;
+const MAX_POLL_MS = 500;
 /** How many times as long as a look took. */
 const PAUSE = 4;
 
