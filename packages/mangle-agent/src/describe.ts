@@ -1,7 +1,19 @@
-// Owns the sentences for people: what dom0 says, and what packets get.
+// Owns what became of a policy, and the sentences for people: what dom0 says, and what packets get.
 import { classOf } from '@qubes-qos/core/classes';
 import type { ClassPolicy, RulesPolicy } from '@qubes-qos/core/policy';
-import type { Enforced } from './enforce.js';
+import type { InForce } from './plan.js';
+import type { Said } from './said.js';
+
+/** What became of a policy. */
+export interface Enforced extends Said {
+  /** What packets get now; `altered` is a table that is not of the form that we write. */
+  readonly inForce: InForce | 'altered';
+  /** One sentence for each rule that does not count now. */
+  readonly leftOut: readonly string[];
+  readonly isChanged: boolean;
+  /** Whether a valid policy decided, be it an earlier one; without any the kernel was left as it was. */
+  readonly isDecided: boolean;
+}
 
 /** One sentence: what the policy says and what packets get; each of the kinds of policy reads differently. */
 export function describeEnforced({

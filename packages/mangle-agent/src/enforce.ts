@@ -2,22 +2,11 @@
 import { QosError } from '@qubes-qos/core/errors';
 import { log } from '@qubes-qos/host/journal';
 import { convergeTable, observeTable } from '@qubes-qos/host/nft';
-import { describeEnforced } from './describe.js';
+import { describeEnforced, type Enforced } from './describe.js';
 import { LAST_VALID_FILE, readLastValid, rememberLastValid } from './last-valid.js';
 import { locateRules, type Located } from './locate.js';
-import { inForceOf, MANGLE_TABLE, planMangle, type InForce } from './plan.js';
+import { inForceOf, MANGLE_TABLE, planMangle } from './plan.js';
 import { decide, isValid, type Said, type ValidPolicy } from './said.js';
-
-/** What became of a policy. */
-export interface Enforced extends Said {
-  /** What packets get now; `altered` is a table that is not of the form that we write. */
-  readonly inForce: InForce | 'altered';
-  /** One sentence for each rule that does not count now. */
-  readonly leftOut: readonly string[];
-  readonly isChanged: boolean;
-  /** Whether a valid policy decided, be it an earlier one; without any the kernel was left as it was. */
-  readonly isDecided: boolean;
-}
 
 export interface EnforceOptions {
   /** Where the last valid policy of this boot is remembered. */

@@ -1,6 +1,6 @@
 // Owns the command line of `qvm-qos apply`, `diff` and `export`.
 import type { Command } from 'commander';
-import type { Hooks } from './command-line.js';
+import type { Hooks } from './command-line-hooks.js';
 import type { FileOptions } from './commands/machine.js';
 
 const KEEP = ['--keep', 'leave what the file does not name as it is'] as const;

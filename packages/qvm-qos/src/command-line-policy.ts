@@ -2,7 +2,7 @@
 import type { Command } from 'commander';
 import { QosError } from '@qubes-qos/core/errors';
 import { quote } from '@qubes-qos/core/quote';
-import type { Hooks } from './command-line.js';
+import type { Hooks } from './command-line-hooks.js';
 import type { RuleOptions } from './policy-options.js';
 
 interface TargetOptions {

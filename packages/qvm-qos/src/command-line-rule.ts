@@ -1,6 +1,6 @@
 // Owns the command line of `qvm-qos rule`.
 import type { Command } from 'commander';
-import type { Hooks } from './command-line.js';
+import type { Hooks } from './command-line-hooks.js';
 
 /** Adds the command; what it does is loaded when it is used. */
 export function addRule(program: Command, { run }: Pick<Hooks, 'run'>): void {

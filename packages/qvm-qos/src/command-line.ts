@@ -4,13 +4,12 @@ import { CLASSES, type TrafficClass } from '@qubes-qos/core/classes';
 import { QosError } from '@qubes-qos/core/errors';
 import { quote } from '@qubes-qos/core/quote';
 import { VERSION } from '@qubes-qos/host/version';
+import type { Hooks } from './command-line-hooks.js';
 import { addApply, addDiff, addExport } from './command-line-machine.js';
 import { addPolicy } from './command-line-policy.js';
 import { addRule } from './command-line-rule.js';
 import type { LimitOptions } from './limit-options.js';
 import type { UplinkOptions } from './commands/uplink.js';
-import type { Admin, AdminCall } from './qubesd/admin.js';
-import type { Result } from './results.js';
 
 /** Name of the program, as in every message. */
 export const NAME = 'qvm-qos';
@@ -18,23 +17,6 @@ export const NAME = 'qvm-qos';
 interface SelectionOptions {
   readonly all?: boolean;
   readonly exclude?: readonly string[];
-}
-
-/** Runs what a command does with the Admin API, and shows the result. */
-type Run = (command: Command, action: (call: AdminCall) => Promise<Result>) => Promise<void>;
-
-/** Runs what goes on until it is stopped. */
-type RunForever = (
-  command: Command,
-  action: (admin: Admin, signal: AbortSignal) => Promise<void>,
-) => Promise<void>;
-
-/** What the commands are given. */
-export interface Hooks {
-  readonly run: Run;
-  readonly runForever: RunForever;
-  readonly writeOut: (text: string) => void;
-  readonly onUsageError: (command: Command) => void;
 }
 
 /** Adds one command or a few that belong together. */

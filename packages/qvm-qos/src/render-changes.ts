@@ -1,7 +1,7 @@
 // Owns how a change of a feature looks, and what every command that tells the NetVMs prints of it. Pure.
 import { quote } from '@qubes-qos/core/quote';
 import type { FeatureChange } from './publish/diff.js';
-import type { Rendered } from './render.js';
+import type { Rendered } from './rendered.js';
 import type { Telling } from './results.js';
 
 /** What is printed of the telling, with the exit code. */

@@ -1,5 +1,5 @@
 // Owns how policies look. Pure.
-import type { Rendered } from './render.js';
+import type { Rendered } from './rendered.js';
 import { renderTelling } from './render-changes.js';
 import { renderTable } from './render-table.js';
 import type { PolicyResult, ShownPolicy } from './results.js';

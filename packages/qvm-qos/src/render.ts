@@ -5,6 +5,7 @@ import { describeChange, describeWritten, renderTelling } from './render-changes
 import { renderPolicy } from './render-policy.js';
 import { renderRule } from './render-rule.js';
 import { renderTable } from './render-table.js';
+import type { Rendered } from './rendered.js';
 import {
   RESULT_VERSION,
   type ChangeResult,
@@ -16,19 +17,6 @@ import {
   type Result,
   type SyncResult,
 } from './results.js';
-
-/** What the program prints and returns. */
-export interface Rendered {
-  readonly stdout: string;
-  /** What went wrong; printed always. */
-  readonly errors: readonly string[];
-  /** Printed unless -q. */
-  readonly warnings: readonly string[];
-  readonly notes: readonly string[];
-  /** Printed with -v. */
-  readonly details: readonly string[];
-  readonly exitCode: 0 | 1;
-}
 
 const NOTHING: Rendered = { stdout: '', errors: [], warnings: [], notes: [], details: [], exitCode: 0 };
 
