@@ -74,7 +74,9 @@ function reconcileSection(rows: readonly BenchRow[]): string {
   ]);
   return `### reconcile: one pass of the agent
 
-The unit under systemd. Milliseconds of a processor of 500 MIPS, the programs that the agent starts included; means of four passes.
+Milliseconds of a processor of 500 MIPS, the programs that the agent starts included; means of four passes. A *wake* is what an
+event costs the unit after a quiet time: Node starts (see below), reads everything with a V8 that has compiled nothing yet,
+makes the pass, and hands over to the waiter; the programs beyond those of the pass are the hand-over and the waiter's.
 
 ${markdownTable(['pass', 'vifs', 'processes', 'ms', 'ms a vif'], body)}`;
 }

@@ -132,7 +132,7 @@ function reconcilePlot(rows: readonly BenchRow[]): string | undefined {
   const passes = [...new Set(found.map(({ pass }) => pass))];
   return draw({
     color: COLOURS.slice(3),
-    title: { text: 'One pass of the resident agent, 500 MIPS', left: 'center', textStyle: { fontSize: 15 } },
+    title: { text: 'One pass of the agent, 500 MIPS', left: 'center', textStyle: { fontSize: 15 } },
     legend: { bottom: 0 },
     grid: { left: 70, right: 30, top: 50, bottom: 80 },
     xAxis: { type: 'value', name: 'vifs', nameLocation: 'middle', nameGap: 28 },

@@ -5,6 +5,9 @@ import { sh, shWith, sleep, until } from '../../lab/guest/run.js';
 import { QubesDb } from '../../sim/qubesdb.js';
 
 const UNIT = 'qubes-qos-tc.service';
+const PROGRAM = '/usr/bin/qubes-qos-tc';
+/** A unit that does not wait for a notification, so that nobody could take the agent's place. */
+const AWAKE = 'awake.service';
 const UPLINK = '/vm-config/qos-uplink';
 const TRACING = '/sys/kernel/tracing';
 
@@ -14,6 +17,10 @@ export interface AgentWorld {
   tellRate(rate: string): void;
   /** Adds vifs up to this number, with the clients' ends. */
   addVifs(upTo: number): Promise<void>;
+  /** Puts an agent that never rests, as it is by hand, in the place of the unit. */
+  stayAwake(): Promise<void>;
+  /** Puts the unit back. */
+  rest(): Promise<void>;
   stop(): Promise<void>;
 }
 
@@ -32,6 +39,11 @@ export async function startAgentWorld(): Promise<AgentWorld> {
   await sh('systemctl', 'start', UNIT);
   await untilRoots(1);
   let vifs = 0;
+  const exchange = async (stopped: string, ...start: readonly string[]): Promise<void> => {
+    await sh('systemctl', 'stop', stopped);
+    await sh(...(start as [string, ...string[]]));
+    await untilRoots(1 + vifs);
+  };
   return {
     tellRate: (rate) => db.write(UPLINK, `up=${rate}`),
     addVifs: async (upTo) => {
@@ -46,6 +58,12 @@ export async function startAgentWorld(): Promise<AgentWorld> {
       );
       await untilRoots(1 + upTo);
     },
+    stayAwake: async () => {
+      const settings = (await sh('systemctl', 'show', '--value', '--property=Environment', UNIT)).trim();
+      const environment = settings.split(' ').map((setting) => `--setenv=${setting}`);
+      await exchange(UNIT, 'systemd-run', '--quiet', `--unit=${AWAKE}`, ...environment, PROGRAM, 'run');
+    },
+    rest: () => exchange(AWAKE, 'systemctl', 'start', UNIT),
     stop: async () => {
       await sh('systemctl', 'stop', UNIT);
     },

@@ -2,39 +2,47 @@
 import { record } from '../../lab/guest/record.js';
 import { sleep } from '../../lab/guest/run.js';
 import type { ReconcileRow } from '../figures.js';
-import { busyMsDuring, programsDuring, startAgentWorld, untilQuiet } from './netvm-agent.js';
+import { busyMsDuring, programsDuring, startAgentWorld, untilQuiet, type AgentWorld } from './netvm-agent.js';
 
 const VIFS = [1, 10, 100, 250] as const;
 /** Passes of a kind, each after the one before has ended. */
 const PASSES = 4;
 
-/** Measures no-op and change for each number of vifs, and what it takes when the vifs come. */
+/** Measures no-op and change for each number of vifs, of an agent that is awake and of one that rests. */
 export async function runReconcile(): Promise<void> {
   const world = await startAgentWorld();
   for (const vifs of VIFS) {
     await world.addVifs(vifs);
+    await world.stayAwake();
     await untilQuiet();
-    // Longer than a pass takes; idle time costs nothing.
-    const pause = 4000 + 40 * vifs;
-    // The first passes are slower: V8 has not compiled them yet.
+    await measureBoth(world, vifs, '');
+    await world.rest();
+    await untilQuiet();
+    await measureBoth(world, vifs, 'wake, ');
+  }
+  await world.stop();
+}
+
+async function measureBoth(world: AgentWorld, vifs: number, prefix: string): Promise<void> {
+  // Longer than a pass and a rest take; idle time costs nothing.
+  const pause = 6000 + 60 * vifs;
+  // The first passes are slower: V8 has not compiled them yet.
+  for (let pass = 0; pass < PASSES; pass++) {
+    world.tellRate('10mbit');
+    await sleep(pause);
+  }
+  await measure(vifs, `${prefix}no-op`, async () => {
     for (let pass = 0; pass < PASSES; pass++) {
       world.tellRate('10mbit');
       await sleep(pause);
     }
-    await measure(vifs, 'no-op', async () => {
-      for (let pass = 0; pass < PASSES; pass++) {
-        world.tellRate('10mbit');
-        await sleep(pause);
-      }
-    });
-    await measure(vifs, 'change of the rate', async () => {
-      for (let pass = 0; pass < PASSES; pass++) {
-        world.tellRate(pass === PASSES - 1 ? '10mbit' : `${11 + pass}mbit`);
-        await sleep(pause);
-      }
-    });
-  }
-  await world.stop();
+  });
+  await measure(vifs, `${prefix}change of the rate`, async () => {
+    for (let pass = 0; pass < PASSES; pass++) {
+      world.tellRate(pass === PASSES - 1 ? '10mbit' : `${11 + pass}mbit`);
+      await sleep(pause);
+    }
+  });
 }
 
 async function measure(vifs: number, pass: string, action: () => Promise<void>): Promise<void> {
