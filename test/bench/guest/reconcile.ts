@@ -15,17 +15,16 @@ export async function runReconcile(): Promise<void> {
     await world.addVifs(vifs);
     await world.stayAwake();
     await untilQuiet();
-    await measureBoth(world, vifs, '');
+    await measureBoth(world, vifs, '', 2000 + 15 * vifs);
     await world.rest();
     await untilQuiet();
-    await measureBoth(world, vifs, 'wake, ');
+    await measureBoth(world, vifs, 'wake, ', 4000 + 40 * vifs);
   }
   await world.stop();
 }
 
-async function measureBoth(world: AgentWorld, vifs: number, prefix: string): Promise<void> {
-  // Longer than a pass and a rest take; idle time costs nothing.
-  const pause = 6000 + 60 * vifs;
+/** @param pause - milliseconds: longer than what is measured takes, and short enough for no slow pass to come between. */
+async function measureBoth(world: AgentWorld, vifs: number, prefix: string, pause: number): Promise<void> {
   // The first passes are slower: V8 has not compiled them yet.
   for (let pass = 0; pass < PASSES; pass++) {
     world.tellRate('10mbit');
