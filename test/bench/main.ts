@@ -9,7 +9,7 @@ import { inRepository } from '../lab/host/paths.js';
 import { costSections } from './cost-tables.js';
 import type { Bench, BenchRow, PartFigures } from './figures.js';
 import { measurePart } from './guests.js';
-import { pageFiles } from './page.js';
+import { pageFiles, rounded } from './page.js';
 import { BY_LENGTH, PARTS } from './parts.js';
 import { failures, sceneSections, spreadText } from './scene-tables.js';
 
@@ -79,7 +79,8 @@ async function measure(names: readonly string[], before: Bench): Promise<number>
   const work = async () => {
     for (let part = waiting.shift(); part !== undefined; part = waiting.shift()) {
       const start = performance.now();
-      const rows = await measurePart(part, say(part));
+      // As they will be read back, so that the page is what bench.json makes.
+      const rows = JSON.parse(JSON.stringify(await measurePart(part, say(part)), rounded)) as BenchRow[];
       parts[part] = { commit, seconds: secondsSince(start), rows };
       written = written.then(() => write({ ...before, parts: { ...parts } }));
     }

@@ -49,7 +49,8 @@ function commitText({ parts }: Bench): string {
     .join(' and ');
 }
 
-function rounded(_: string, value: unknown): unknown {
+/** What JSON.stringify is given: as many digits as bench.json has. */
+export function rounded(_: string, value: unknown): unknown {
   return typeof value === 'number' ? Math.round(value * 1e4) / 1e4 : value;
 }
 
