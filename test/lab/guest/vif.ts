@@ -1,5 +1,6 @@
 // Owns what Qubes' hotplug scripts do when a client starts or stops: the NetVM's side (vif-route-qubes, vif-qubes-nat.sh) and
 // the client's (setup-ip). Written from qubes-core-agent-linux 4.3; interfaces, groups, routes, tables and order are its own.
+import { readFile } from 'node:fs/promises';
 import { inQubeWith, inQube } from './namespaces.js';
 import { labQube, vifName, type LabQube } from './qubes.js';
 import { sh, shWith } from './run.js';
@@ -19,6 +20,7 @@ export async function startClient(name: string): Promise<void> {
   await ipBatch(netvm.name, [
     `link add ${vif} address ${VIF_MAC} txqueuelen 32 type veth peer name eth0 address ${client.mac} netns ${client.name}`,
   ]);
+  await announce(netvm.name, vif);
   await vifOnline(netvm, client, ['ip', 'ip6']);
   await setUpEth0(client, netvm);
 }
@@ -65,6 +67,17 @@ export async function replaceVif(name: string): Promise<void> {
     ...['ip', 'netns', 'exec', nat, 'nft', '-f', '-'],
   );
   await vifOnline(netvm, client, ['ip']);
+}
+
+const UDEV_RULES = '/usr/lib/udev/rules.d/75-qubes-qos.rules';
+
+/** Does what udev does by our rule for a device that has come: udev itself hears of the guest's own network only. */
+async function announce(netvm: string, vif: string): Promise<void> {
+  const rule = await readFile(UDEV_RULES, 'utf8');
+  const [, test = ''] = /TEST=="([^"]+)"/.exec(rule) ?? [];
+  const [, command = ''] = /RUN\+="([^"]+)"/.exec(rule) ?? [];
+  const script = `test ! -e ${test} || ${command.replaceAll('%k', vif)}`;
+  await inQubeWith({ okCodes: [0, 1, 2] }, netvm, 'sh', '-c', script);
 }
 
 /** vif-route-qubes online, in its order. */
