@@ -1,11 +1,11 @@
 // Owns what this boot's last valid policy was. The kernel shows what is in force, but not after a `flush ruleset`
 // or a stop; and with an invalid policy nothing else says what should be.
-import { mkdir, readFile, rename, writeFile } from 'node:fs/promises';
-import { dirname } from 'node:path';
+import { readFile } from 'node:fs/promises';
 import { isClassName } from '@qubes-qos/core/classes';
 import { messageOf } from '@qubes-qos/core/errors';
 import { formatRules, parseRules } from '@qubes-qos/core/qos-rules';
 import { log } from '@qubes-qos/host/journal';
+import { writeWhole } from '@qubes-qos/host/whole-file';
 import type { ValidPolicy } from './said.js';
 
 /** Below /run, so that it ends with the boot; the unit keeps the directory over restarts. */
@@ -32,9 +32,7 @@ export async function rememberLastValid(file: string, policy: ValidPolicy): Prom
   const remembered = await readLastValid(file);
   if (remembered !== undefined && textOf(remembered) === text) return;
   try {
-    await mkdir(dirname(file), { recursive: true });
-    await writeFile(`${file}.new`, text);
-    await rename(`${file}.new`, file);
+    await writeWhole(file, text);
   } catch (error) {
     log('warning', `cannot remember the valid policy in ${file}: ${messageOf(error)}`);
   }

@@ -3,8 +3,8 @@
 import { readFile, rm } from 'node:fs/promises';
 import { DEFAULT_CLASS } from '@qubes-qos/core/classes';
 import { diffHooks, NO_HOOKS, renderHookOp } from '@qubes-qos/core/tc/hooks';
+import { writeWhole } from '@qubes-qos/host/whole-file';
 import { enforceHooks } from './enforce.js';
-import { writeWhole } from './state-file.js';
 
 const PATH = '/run/qubes-qos/new-vif.tc';
 

@@ -1,10 +1,10 @@
 // Owns /run/qubes-qos/tc.json: what the agent learned since boot, for `status` and for its own next start.
-import { mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
-import { dirname } from 'node:path';
+import { readFile, rm } from 'node:fs/promises';
 import { messageOf } from '@qubes-qos/core/errors';
 import { isQdiscKind } from '@qubes-qos/core/tc/kinds';
 import type { QdiscKind } from '@qubes-qos/core/tc/model';
 import { log } from '@qubes-qos/host/journal';
+import { writeWhole } from '@qubes-qos/host/whole-file';
 import type { GoodSettings } from './settings.js';
 
 const PATH = '/run/qubes-qos/tc.json';
@@ -34,13 +34,6 @@ export async function writeState(state: AgentState): Promise<void> {
   } catch (error) {
     log('warning', `cannot write ${PATH}: ${messageOf(error)}`);
   }
-}
-
-/** Who reads the file finds the text from before or this one, whole. */
-export async function writeWhole(path: string, text: string): Promise<void> {
-  await mkdir(dirname(path), { recursive: true, mode: 0o755 });
-  await writeFile(`${path}.new`, text);
-  await rename(`${path}.new`, path);
 }
 
 /** Forgets everything. */
