@@ -1,9 +1,10 @@
 // Owns the commands: each reads, acts once, and returns what is to be printed and the exit code.
 import { observeNetwork } from '@qubes-qos/host/links';
+import { cleanUp } from './clean-up.js';
 import { load } from './load.js';
 import { planTc } from './plan.js';
 import { printed, printedJson, printedText } from './print.js';
-import { cleanUp, reconcile } from './reconcile.js';
+import { reconcile } from './reconcile.js';
 import { removeState, writeState } from './state-file.js';
 import { readStatus } from './status.js';
 import { summaryOf } from './summary.js';

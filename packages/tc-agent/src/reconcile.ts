@@ -1,11 +1,11 @@
 // Owns one pass: observe, diff, apply, observe again; and the way back when the kernel refuses.
-import { messageOf, QosError } from '@qubes-qos/core/errors';
+import { messageOf } from '@qubes-qos/core/errors';
 import type { TcConfig } from '@qubes-qos/core/tc-config';
 import { buildTree } from '@qubes-qos/core/tc/diff';
 import { otherSide } from '@qubes-qos/core/tc/handles';
 import { diffHooks } from '@qubes-qos/core/tc/hooks';
 import { isQdiscKind } from '@qubes-qos/core/tc/kinds';
-import type { DeviceOps, ObservedDevice, Op, QdiscKind } from '@qubes-qos/core/tc/model';
+import type { DeviceOps, ObservedDevice, QdiscKind } from '@qubes-qos/core/tc/model';
 import { renderTc } from '@qubes-qos/core/tc/render';
 import { addIfbs, deleteIfbs, setUpIfbs } from '@qubes-qos/host/ifb';
 import { observeNetwork, type Network } from '@qubes-qos/host/links';
@@ -15,7 +15,7 @@ import { BARE, deviceOps, rebuildOps } from './device-ops.js';
 import { isOurIfb } from './download.js';
 import { keepNewVifs } from './new-vif.js';
 import { planTc, type DevicePlan, type PlanInput } from './plan.js';
-import { clientsOf, uplinksOf } from './roles.js';
+import { clientsOf, interfaceNames, uplinksOf } from './roles.js';
 import { TC_TABLE, tcTable } from './tables.js';
 
 /** What a pass did and found. */
@@ -38,7 +38,7 @@ type Seen = Map<string, ObservedDevice>;
  */
 export async function reconcile(config: TcConfig, missing: Set<QdiscKind>): Promise<PassResult> {
   const network = await observeNetwork();
-  const observed: Seen = new Map(await observeTc(namesOf(network.links), uplinksOf(network)));
+  const observed: Seen = new Map(await observeTc(interfaceNames(network.links), uplinksOf(network)));
   const ifbs = await makeIfbs({ ...network, config, missing }, observed);
   const input = { ...network, config, missing, withoutIfb: ifbs.problems.length > 0 };
   const result = await converge(input, missing, observed);
@@ -138,7 +138,7 @@ async function converge(planned: PlanInput, missing: Set<QdiscKind>, observed: S
     const before = clientsOf(input.links);
     // A vif that vanished is part of the uplink's tree too.
     input = { ...input, ...(await observeNetwork()) };
-    const present = new Set(namesOf(input.links));
+    const present = new Set(interfaceNames(input.links));
     for (const name of names.filter((one) => !present.has(one))) observed.delete(name);
     // What was refused because a vif is gone can be changed in place still.
     const isOutdated = [...before].some((name) => !present.has(name));
@@ -150,34 +150,6 @@ async function converge(planned: PlanInput, missing: Set<QdiscKind>, observed: S
 
 /** One to build, one for each kind that may be missing, and one to rebuild what could not be changed in place. */
 const MAX_ROUNDS = 5;
-
-/** Removes everything of ours from the network, and what new vifs would get. @returns the interfaces that had something. */
-export async function cleanUp(): Promise<string[]> {
-  const { links } = await observeNetwork();
-  const observed = await observeTc(namesOf(links));
-  const removals = [...observed].map(([ifname, device]): DeviceOps => {
-    const root: Op[] = device.state === 'ours' ? [{ op: 'delete-root' }] : [];
-    return { ifname, side: '5', ops: [...diffHooks([], device.hooks), ...root] };
-  });
-  const ours = removals.filter(({ ops }) => ops.length > 0).map(({ ifname }) => ifname);
-  const failures = await applyTc(renderTc(removals));
-  const left = await observeTc(ours);
-  const stuck = [...left].filter(([, { state, hooks }]) => state === 'ours' || hooks.ours.length > 0);
-  if (stuck.length > 0) {
-    const names = stuck.map(([ifname]) => ifname);
-    const said = failures.find(({ ifname }) => names.includes(ifname))?.message ?? 'tc reported no error';
-    throw new QosError('command', `cannot remove our qdiscs from ${names.join(', ')}: ${said}.`);
-  }
-  const ifbs = links.filter(isOurIfb).map(({ ifname }) => ifname);
-  await deleteIfbs(ifbs);
-  await convergeTable(TC_TABLE, undefined);
-  await keepNewVifs(false);
-  return [...new Set([...ours, ...ifbs])];
-}
-
-function namesOf(links: readonly { readonly ifname: string }[]): string[] {
-  return links.map(({ ifname }) => ifname).filter((name) => name !== 'lo');
-}
 
 /** The ops of one interface in this round: the difference, or a rebuild when the difference was refused. */
 function nextOps(

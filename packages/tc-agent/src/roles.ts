@@ -15,6 +15,11 @@ interface Network {
   readonly routes: readonly Route[];
 }
 
+/** All that can have a queue: every interface but the loopback. */
+export function interfaceNames(links: readonly { readonly ifname: string }[]): string[] {
+  return links.map(({ ifname }) => ifname).filter((name) => name !== 'lo');
+}
+
 /** Groups that Qubes gives: vif-route-qubes and setup-ip of core-agent-linux. */
 export const GROUP_CLIENT = 2;
 const GROUP_UPLINK = 1;
