@@ -6,7 +6,7 @@ import { IP_FAMILIES } from '@qubes-qos/core/tc/model';
 
 /** Positions among our filters on a hook, of each family: behind the limit of what a client sends. */
 const ALLOWED = { ip: 10, ipv6: 20 } as const;
-const DEMOTED = { ip: 30, ipv6: 31 } as const;
+const DEMOTED = { ip: { slot: 30, spare: 32 }, ipv6: { slot: 31, spare: 33 } } as const;
 
 /**
  * Lets pass what dom0 grants and gives everything else the client's class: a DSCP above `max`, one of no class, and with
@@ -21,7 +21,7 @@ export function enforceHooks(policy: ClientPolicy): HookFilter[] {
       ...{ dscp: classOf(one).dscp, actions: [{ action: 'pass' }] },
     })),
     {
-      ...{ hook: 'ingress', slot: DEMOTED[family], protocol: family },
+      ...{ hook: 'ingress', ...DEMOTED[family], protocol: family },
       actions: [{ action: 'set-dscp', family, dscp: classOf(name).dscp }],
     },
   ]);

@@ -37,6 +37,8 @@ type Seen = Map<string, ObservedDevice>;
  * @param missing - kinds of qdisc known to be missing; what is found missing is added.
  */
 export async function reconcile(config: TcConfig, missing: Set<QdiscKind>): Promise<PassResult> {
+  // A vif that comes while this pass runs is believed nothing either.
+  const newVifs = await attempt(keepNewVifs(config.enforce));
   const network = await observeNetwork();
   const observed: Seen = new Map(await observeTc(interfaceNames(network.links), uplinksOf(network)));
   const ifbs = await makeIfbs({ ...network, config, missing }, observed);
@@ -45,7 +47,6 @@ export async function reconcile(config: TcConfig, missing: Set<QdiscKind>): Prom
   // Packets are redirected to an ifb until here.
   const left = await attempt(removeIfbs(network, result.plans));
   const table = await attempt(makeTable(result.plans, observed, config));
-  const newVifs = await attempt(keepNewVifs(config.enforce));
   const faults = [...ifbs.problems, ...left, ...table, ...newVifs];
   return {
     plans: result.plans,
@@ -123,7 +124,7 @@ async function converge(planned: PlanInput, missing: Set<QdiscKind>, observed: S
     const foreign = foreignRoots(plans, observed, config);
     if (todo.length === 0) return { plans, changed: [...changed], problems: foreign, retry: false };
     if (round > MAX_ROUNDS) {
-      await restore([...refused.keys()], had, observed);
+      await restore([...refused.keys()], had, observed, clientsOf(input.links));
       const faults = [...refused].map(([ifname, why]) => `${ifname}: ${why}; it has what it had before`);
       return { plans, changed: [...changed], problems: [...foreign, ...faults], retry: true };
     }
@@ -199,11 +200,15 @@ function stillWrong(
   return wrong;
 }
 
-/** Gives interfaces back what they had before: our own earlier tree, or the kernel's default. */
+/**
+ * Gives interfaces back what they had before: our own earlier tree, or the kernel's default. What dom0 says of a client's
+ * packets holds whatever becomes of its queue: only what leads them into one goes.
+ */
 async function restore(
   names: readonly string[],
   before: ReadonlyMap<string, ObservedDevice>,
   observed: ReadonlyMap<string, ObservedDevice>,
+  clients: ReadonlySet<string>,
 ): Promise<void> {
   const ops = names.flatMap((ifname): DeviceOps[] => {
     const had = before.get(ifname);
@@ -211,7 +216,9 @@ async function restore(
     if (!has) return [];
     // What a filter was told cannot be read back: those that are new go, and packets take the plain way.
     const known = new Set(had?.hooks.ours.map(({ mark }) => mark));
-    const added = has.hooks.ours.filter(({ mark }) => !known.has(mark));
+    const added = has.hooks.ours
+      .filter(({ mark }) => !known.has(mark))
+      .filter(({ to }) => to !== undefined || !clients.has(ifname));
     const unhook = diffHooks([], { ...has.hooks, ours: added, others: has.hooks.others + 1 });
     if (has.state !== 'ours') return [{ ifname, side: '5', ops: unhook }];
     if (had?.state !== 'ours') return [{ ifname, side: has.side, ops: [...unhook, { op: 'delete-root' }] }];

@@ -23,6 +23,11 @@ const raised = (dscp: number, priority: number): HookFilter => ({
 });
 const toIfb: HookFilter = filter(2, { action: 'restore' }, { action: 'redirect', to: 'qos-2' });
 
+const guard = (dscp: number): HookFilter => ({
+  ...{ hook: 'ingress', slot: 30, spare: 32, protocol: 'ip' },
+  actions: [{ action: 'set-dscp', family: 'ip', dscp }],
+});
+
 /** One interface: refuses what the kernel refuses. */
 class HookKernel {
   #qdisc: ObservedHooks['qdisc'] = 'none';
@@ -126,6 +131,30 @@ describe('diffHooks', () => {
     expect(diffHooks(changed, kernel.observe())).toEqual([]);
     kernel.run(diffHooks([], kernel.observe()));
     expect(kernel.observe()).toEqual(NO_HOOKS);
+  });
+
+  test('a packet finds the old or the new of a filter with a spare position, never neither', () => {
+    const stray = fc.constantFrom(undefined, 30, 32);
+    const step = fc.record({ dscp: fc.constantFrom(0, 8, 46), stray });
+    fc.assert(
+      fc.property(fc.array(step, { minLength: 1, maxLength: 12 }), (steps) => {
+        const kernel = new HookKernel();
+        const lastWord = (): number | undefined =>
+          [...kernel.observe().ours].sort((a, b) => a.slot - b.slot).at(-1)?.mark;
+        kernel.run(diffHooks([guard(16)], NO_HOOKS));
+        for (const { dscp, stray: slot } of steps) {
+          if (slot !== undefined && !kernel.observe().ours.some((one) => one.slot === slot))
+            kernel.run([{ op: 'add-hook-filter', filter: { ...guard(63), slot } }]);
+          const words = [lastWord(), filterMark(guard(dscp)), filterMark(guard(63))];
+          for (const op of diffHooks([guard(dscp)], kernel.observe())) {
+            kernel.run([op]);
+            expect(words).toContain(lastWord());
+          }
+          expect(diffHooks([guard(dscp)], kernel.observe())).toEqual([]);
+          expect(kernel.observe().ours).toHaveLength(1);
+        }
+      }),
+    );
   });
 
   test('random walks end where they should, and then rest', () => {

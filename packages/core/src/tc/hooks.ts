@@ -28,6 +28,11 @@ export interface HookFilter {
   readonly hook: Hook;
   /** Position, from 0: part of the preference. Only filters by DSCP share one. */
   readonly slot: number;
+  /**
+   * The other of its two positions, for one of which packets must find the old or the new at any moment: what takes its
+   * place is added at the free position before the old one goes. Where a packet finds both, the later has the last word.
+   */
+  readonly spare?: number;
   readonly protocol: 'all' | IpFamily;
   /** 0 to 63; the protocol is that of a family then. */
   readonly dscp?: number;
@@ -222,20 +227,49 @@ function passedDscp(
 
 /**
  * The ops that lead from observed to desired; none when nothing is to be done. matchall cannot be changed (kernel
- * cls_matchall.c, mall_change), so a filter that is another is deleted and added: between two packets, in one script.
+ * cls_matchall.c, mall_change), so a filter that is another is deleted and added. Packets come between the two; they find
+ * at least one of them where the filter has a spare position.
  */
 export function diffHooks(desired: readonly HookFilter[], observed: ObservedHooks): HookOp[] {
-  const stale = observed.ours.filter((filter) => !desired.some((wanted) => isSame(wanted, filter)));
+  const kept = new Set(desired.map((wanted) => observed.ours.find((filter) => isSame(wanted, filter))));
+  const stale = observed.ours.filter((filter) => !kept.has(filter));
   const missing = desired.filter((wanted) => !observed.ours.some((filter) => isSame(wanted, filter)));
+  const guards = missing.filter(hasSpare).map((wanted) => freePlace(wanted, observed.ours));
+  const inTheWay = stale.filter((filter) => guards.some((guard) => isAt(guard, guard.slot, filter)));
   const left = observed.others + observed.ours.length - stale.length + missing.length;
   return [
-    ...stale.map((filter): HookOp => ({ op: 'delete-hook-filter', filter })),
     ...(missing.length > 0 && observed.qdisc === 'none' ? [{ op: 'add-hooks' } as const] : []),
-    ...missing.map((filter): HookOp => ({ op: 'add-hook-filter', filter })),
+    ...inTheWay.map(deletion),
+    ...guards.map(addition),
+    ...stale.filter((filter) => !inTheWay.includes(filter)).map(deletion),
+    ...missing.filter((wanted) => !hasSpare(wanted)).map(addition),
     ...(stale.length > 0 && left === 0 && observed.qdisc === 'clsact'
       ? [{ op: 'delete-hooks' } as const]
       : []),
   ];
+}
+
+function addition(filter: HookFilter): HookOp {
+  return { op: 'add-hook-filter', filter };
+}
+
+function deletion(filter: ObservedFilter): HookOp {
+  return { op: 'delete-hook-filter', filter };
+}
+
+function hasSpare({ spare }: HookFilter): boolean {
+  return spare !== undefined;
+}
+
+/** At its spare position when only the first is taken. Of two that are stale the later has the last word meanwhile. */
+function freePlace(wanted: HookFilter, ours: readonly ObservedFilter[]): HookFilter {
+  const { slot, spare = slot } = wanted;
+  const isTaken = (position: number): boolean => ours.some((filter) => isAt(wanted, position, filter));
+  return isTaken(slot) && !isTaken(spare) ? { ...wanted, slot: spare } : wanted;
+}
+
+function isAt({ hook }: HookFilter, slot: number, filter: ObservedFilter): boolean {
+  return filter.hook === hook && filter.slot === slot;
 }
 
 function isSame(
@@ -245,7 +279,7 @@ function isSame(
   const redirect = wanted.actions.find((action) => action.action === 'redirect');
   return (
     wanted.hook === hook &&
-    wanted.slot === slot &&
+    (wanted.slot === slot || wanted.spare === slot) &&
     wanted.protocol === protocol &&
     (passes(wanted)
       ? wanted.dscp === dscp

@@ -45,6 +45,22 @@ check('once dom0 is believed, a cs1 qube that marks everything EF is cs1, offloa
   assert.ok(after.forwardHook - before.forwardHook < 200, 'flows are offloaded in sys-firewall');
 });
 
+check('while its class changes, no packet of a flow is believed', async () => {
+  const seen = await watchCard();
+  const flows = FAMILIES.map((family): Flow => ({ family, port: PORT, dscp: 46 }));
+  const sending = sendMix('untrusted', flows, { packets: 3000, intervalMs: 2 });
+  for (const name of ['cs2', 'cs0', 'cs2', 'cs1']) {
+    const said = `class=${name} max=${name} zero=class`;
+    enforce(lab, { untrusted: said });
+    await untilEnforced('untrusted', said);
+  }
+  await sending;
+  const { packets } = await seen();
+  for (const family of FAMILIES)
+    assert.deepEqual(Object.keys(packets(family, PORT)).sort(), ['cs0', 'cs1', 'cs2'], family);
+  return FAMILIES.map((family) => packets(family, PORT));
+});
+
 check('a qube without an agent gets what dom0 gave it', async () => {
   // `work` marks nothing: it has no agent here.
   for (const family of FAMILIES) assert.deepEqual(await bandsOfFlow('work', family), ['ef']);

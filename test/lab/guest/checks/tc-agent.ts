@@ -167,7 +167,7 @@ check('a wrong file is named with key, found and expected; what is in force stay
 });
 
 check('garbage from dom0 keeps the last good rate, even of an earlier run', async () => {
-  for (const garbage of ['ef; flush ruleset', 'up=\xff']) {
+  for (const garbage of ['up=fast', 'ef; flush ruleset', 'up=1mbit up=2mbit', '\n', 'up=\xff']) {
     db.write('/vm-config/qos-uplink', Buffer.from(garbage, 'latin1'));
     const { exitCode, stderr, stdout } = await agent('apply');
     assert.match(stdout, /^nothing to change: ens6 htb\+ets\+cake at 19mbit/, garbage);
@@ -195,6 +195,7 @@ check('a script that the kernel refuses half-way leaves every interface what it 
   const before = await roots();
   await addVif(8);
   db.write('/vm-config/qos-uplink', 'up=40mbit');
+  db.write('/vm-config/qos-enforce', '1');
   // The shaper's class and one leaf never arrive as they were meant.
   intercept(
     '[ "$*" = "-force -batch -" ] && { sed -E "s/classid (.)1:1 htb rate 38/classid \\11:1 htb rate x/; s/parent (.)1:3 handle/parent \\17:3 handle/" | /usr/sbin/tc.real "$@"; exit; }',
@@ -209,6 +210,9 @@ check('a script that the kernel refuses half-way leaves every interface what it 
   assert.match(now['ens6'] ?? '', /^htb/);
   assert.match(await sh('tc', 'class', 'show', 'dev', 'ens6'), /rate 19Mbit/);
   assert.equal(now['vif3.0'], before['vif3.0']);
+  // What dom0 says of a client is in force all the same.
+  const filters = await sh('tc', 'filter', 'show', 'dev', 'vif8.0', 'ingress');
+  assert.equal(filters.match(/ pref 513[01] matchall chain 0 handle /g)?.length, 2, filters);
   assert.match((await agent('apply')).stdout, /^changed ens6, vif8.0: ens6 htb\+ets\+cake at 38mbit/);
 });
 
