@@ -1,5 +1,6 @@
 // Owns the scenes: which line, where it is shaped, who sends what. Data only, read by the guest and by the page.
 import type { ClassName } from '@qubes-qos/core/classes';
+import { grant } from '../lab/guest/grant.js';
 import type { Family } from '../lab/guest/traffic.js';
 
 /** Where the shaper stands: at the card, one hop before it, or on the tunnel of a VPN qube (sys-firewall is one then). */
@@ -74,9 +75,9 @@ const mixed = (up: number): Load[] => [
 
 /** The class of each qube, as `qvm-qos set` has it told. */
 const GRANTS: Readonly<Record<string, string>> = {
-  work: 'class=ef max=ef zero=class',
-  personal: 'class=cs0 max=cs0 zero=class',
-  untrusted: 'class=cs1 max=cs1 zero=class',
+  work: grant('ef'),
+  personal: grant('cs0'),
+  untrusted: grant('cs1'),
 };
 
 const saturating: readonly Load[] = [
@@ -108,9 +109,14 @@ const call = (name: string, title: string, up: number, loads: readonly Load[]): 
   ...{ streams: [VOICE, VIDEO], loads: [...saturating, ...loads] },
 });
 
-const refused = (name: string, title: string, loads: readonly Load[], untrusted = 'cs1'): Scene => ({
+const refused = (
+  name: string,
+  title: string,
+  loads: readonly Load[],
+  untrusted: ClassName = 'cs1',
+): Scene => ({
   ...{ ...call(name, title, HOME.up, loads), compared: 'default' as const },
-  grants: { ...GRANTS, untrusted: `class=${untrusted} max=${untrusted} zero=class` },
+  grants: { ...GRANTS, untrusted: grant(untrusted) },
 });
 
 /** Everything at once: the flood, TCP both ways, `personal` limited both ways. */
@@ -126,7 +132,7 @@ const everything = (name: string, title: string, family: Family, max: 'cs1' | 'e
   ],
   grants: {
     ...{ ...GRANTS, personal: `${GRANTS['personal']!} up=2mbit down=10mbit` },
-    untrusted: `class=cs1 max=${max} zero=class`,
+    untrusted: grant('cs1', max),
   },
   compared: max === 'ef' ? 'default' : 'ends',
 });

@@ -2,7 +2,7 @@
 // boots for each file, as many at once as there are processors, and a check that its guest did not report fails.
 import { availableParallelism } from 'node:os';
 import { beforeAll, describe, expect, test } from 'vitest';
-import { bounded } from '../../packages/qvm-qos/src/in-parallel.js';
+import { bounded } from '@qubes-qos/qvm-qos/in-parallel';
 import { takeChecks, type CheckRecord } from './guest/check.js';
 import type { Row } from './guest/measure.js';
 import { bootGuest, type GuestOptions } from './host/boot.js';
@@ -23,11 +23,16 @@ const TOLERANCE = 0.005;
 
 type Mode = GuestOptions['mode'];
 
-/** A file of checks, or one more run of it. */
+/** What a guest is started for. */
 interface Suite {
   readonly title: string;
   readonly mode: Mode;
+  /** Of the file with the checks. */
   readonly path: string;
+}
+
+/** A file of checks whose names are known before it runs. */
+interface ListedSuite extends Suite {
   /** Of its checks. */
   readonly names: readonly string[];
 }
@@ -37,7 +42,6 @@ const repeated = ['repeated/first', 'repeated/second'].map((title): Suite => ({
   title,
   mode: 'plain',
   path: inRepository('test/lab/guest/repeat-check.ts'),
-  names: [],
 }));
 
 const boot = bounded(bootSuite, availableParallelism());
@@ -78,8 +82,8 @@ test('two runs give the same figures', async () => {
   }
 });
 
-async function suitesOf(mode: Mode): Promise<Suite[]> {
-  const found: Suite[] = [];
+async function suitesOf(mode: Mode): Promise<ListedSuite[]> {
+  const found: ListedSuite[] = [];
   for (const file of await checkFiles(mode)) {
     const path = checkPath(mode, file);
     await import(path);

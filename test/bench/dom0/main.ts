@@ -3,6 +3,8 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { loadavg, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
+import type { ClassName } from '@qubes-qos/core/classes';
+import { grant } from '../../lab/guest/grant.js';
 import { inRepository } from '../../lab/host/paths.js';
 import { MachineModel } from '../../sim/machine.js';
 import { Qubesd } from '../../sim/qubesd.js';
@@ -43,7 +45,7 @@ const COMPARISONS: readonly Comparison[] = [
     most: 0.6,
     prepare: (machine) => {
       machine.setFeature(QUBE, CLASS, 'cs1');
-      machine.setFeature('sys-firewall', `vm-config.qos.${ADDRESS}`, 'class=cs1 max=cs1 zero=class');
+      machine.setFeature('sys-firewall', `vm-config.qos.${ADDRESS}`, grant('cs1'));
     },
   },
   { title: `list of ${QUBES} qubes`, ours: ['list'], theirs: ['qvm-ls'], most: 0.7 },
@@ -59,10 +61,9 @@ function machineOf(): MachineModel {
     ...{ name: `qube-${index}`, running: index % 3 === 0, ip: `10.137.1.${index}` },
   }));
   const machine = new MachineModel({ defaultNetvm: 'sys-firewall', qubes: [...netvms, ...others] });
-  const give = (name: string, className: string): void => {
+  const give = (name: string, className: ClassName): void => {
     machine.setFeature(name, CLASS, className);
-    const entry = `class=${className} max=${className} zero=class`;
-    machine.setFeature('sys-firewall', `vm-config.qos.${machine.qube(name).ip}`, entry);
+    machine.setFeature('sys-firewall', `vm-config.qos.${machine.qube(name).ip}`, grant(className));
   };
   for (const [index, { name }] of others.entries()) if (index % 5 === 0) give(name, 'cs1');
   give(QUBE, 'ef');

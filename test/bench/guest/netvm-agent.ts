@@ -39,9 +39,12 @@ export async function startAgentWorld(): Promise<AgentWorld> {
   await sh('systemctl', 'start', UNIT);
   await untilRoots(1);
   let vifs = 0;
-  const exchange = async (stopped: string, ...start: readonly string[]): Promise<void> => {
+  const exchange = async (
+    stopped: string,
+    ...start: readonly [program: string, ...args: string[]]
+  ): Promise<void> => {
     await sh('systemctl', 'stop', stopped);
-    await sh(...(start as [string, ...string[]]));
+    await sh(...start);
     await untilRoots(1 + vifs);
   };
   return {

@@ -25,23 +25,16 @@ export async function runReconcile(): Promise<void> {
 
 /** @param pause - milliseconds: longer than what is measured takes, and short enough for no slow pass to come between. */
 async function measureBoth(world: AgentWorld, vifs: number, prefix: string, pause: number): Promise<void> {
+  const tell = async (rateOf: (pass: number) => number): Promise<void> => {
+    for (let pass = 1; pass <= PASSES; pass++) {
+      world.tellRate(`${rateOf(pass)}mbit`);
+      await sleep(pause);
+    }
+  };
   // The first passes are slower: V8 has not compiled them yet.
-  for (let pass = 0; pass < PASSES; pass++) {
-    world.tellRate('10mbit');
-    await sleep(pause);
-  }
-  await measure(vifs, `${prefix}no-op`, async () => {
-    for (let pass = 0; pass < PASSES; pass++) {
-      world.tellRate('10mbit');
-      await sleep(pause);
-    }
-  });
-  await measure(vifs, `${prefix}change of the rate`, async () => {
-    for (let pass = 0; pass < PASSES; pass++) {
-      world.tellRate(pass === PASSES - 1 ? '10mbit' : `${11 + pass}mbit`);
-      await sleep(pause);
-    }
-  });
+  await tell(() => 10);
+  await measure(vifs, `${prefix}no-op`, () => tell(() => 10));
+  await measure(vifs, `${prefix}change of the rate`, () => tell((pass) => 10 + (pass % PASSES)));
 }
 
 async function measure(vifs: number, pass: string, action: () => Promise<void>): Promise<void> {

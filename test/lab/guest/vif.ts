@@ -55,6 +55,7 @@ export async function replaceVif(name: string): Promise<void> {
     `link set ${vif}-p up`,
     `link set ${vif} up`,
   ]);
+  await announce(netvm.name, vif);
   const forwardBetween = (from: string, to: string) =>
     `chain ${from} { type filter hook ingress device "${from}" priority filter; policy drop;
       meta protocol ip fwd to "${to}"

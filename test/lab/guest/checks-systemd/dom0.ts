@@ -6,6 +6,7 @@ import { chownSync, chmodSync } from 'node:fs';
 import { MachineModel } from '../../../sim/machine.js';
 import { Qubesd } from '../../../sim/qubesd.js';
 import { check } from '../check.js';
+import { grant } from '../grant.js';
 import { sh, shWith, until } from '../run.js';
 
 const UNIT = 'qubes-qos-dom0.service';
@@ -65,10 +66,10 @@ check('it is ready when all is told, and follows', async () => {
   machine.setFeature('work', 'vm-config.dscp', 'ef');
   await sh('systemctl', 'start', UNIT);
   assert.equal(await property('ActiveState'), 'active');
-  await untilTold('class=ef max=ef zero=class');
+  await untilTold(grant('ef'));
   assert.match(await property('StatusText'), /^\d clients? told to \d NetVMs$/);
   machine.setFeature('work', 'vm-config.dscp', 'cs1');
-  await untilTold('class=cs1 max=cs1 zero=class');
+  await untilTold(grant('cs1'));
 });
 
 check('a restart of qubesd: it stays, and finds what changed meanwhile', async () => {
@@ -76,14 +77,14 @@ check('a restart of qubesd: it stays, and finds what changed meanwhile', async (
   await qubesd.close();
   machine.setFeature('work', 'vm-config.dscp', 'cs5');
   await serve();
-  await untilTold('class=cs5 max=cs5 zero=class');
+  await untilTold(grant('cs5'));
   assert.equal(await property('MainPID'), pid);
 });
 
 check('a stop ends it and leaves what is told; its journal has no fault of the unit', async () => {
   await sh('systemctl', 'stop', UNIT);
   assert.equal(await property('Result'), 'success');
-  assert.equal(machine.qube('sys-net').features.get(ENTRY), 'class=cs5 max=cs5 zero=class');
+  assert.equal(machine.qube('sys-net').features.get(ENTRY), grant('cs5'));
   const options = { okCodes: [0, 1] };
   const { stdout } = await shWith(
     options,

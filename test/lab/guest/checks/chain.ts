@@ -6,6 +6,7 @@ import { inDom0, startAgents, untilMarked, type Agents } from '../agents.js';
 import { watchCard, type Seen } from '../card.js';
 import { check } from '../check.js';
 import { clientFeature, FAMILIES, sendMix, untilEnforced, type Flow } from '../first-hop.js';
+import { grant } from '../grant.js';
 import { createQube, disposeOf, moveClient, startQube, stopNetvm } from '../life.js';
 import { inQube, inQubeWith, startInQube } from '../namespaces.js';
 import { labQube } from '../qubes.js';
@@ -15,8 +16,8 @@ import { startClient } from '../vif.js';
 import { PORT as TUNNEL_PORT, startTunnel, startVpnServer } from '../vpn.js';
 
 const EF_DSCP = 46;
-const CS1 = 'class=cs1 max=cs1 zero=class';
-const EF = 'class=ef max=ef zero=class';
+const CS1 = grant('cs1');
+const EF = grant('ef');
 const MIX = { packets: 60, intervalMs: 4 } as const;
 const WG0 = { qube: 'sys-vpn', device: 'wg0' } as const;
 const FILE = `[qubes.work]

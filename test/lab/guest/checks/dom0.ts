@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { inDom0 } from '../agents.js';
 import { check } from '../check.js';
+import { grant } from '../grant.js';
 import { inQube, inQubeWith, startInQube } from '../namespaces.js';
 import { labQube, vifName } from '../qubes.js';
 import { until } from '../run.js';
@@ -30,7 +31,7 @@ check('set: the NetVM is told of the qube, and the NetVM above of the NetVM', as
   startInQube('sys-firewall', 'qubes-qos-tc', 'run');
   await inDom0('qvm-qos', 'set', 'work', 'ef');
   const [work, firewall] = [labQube('work'), labQube('sys-firewall')];
-  assert.equal(told('sys-firewall', 'work'), `class=ef max=ef zero=class ip6=${work.ip6}`);
+  assert.equal(told('sys-firewall', 'work'), `${grant('ef')} ip6=${work.ip6}`);
   assert.equal(told('sys-net', 'sys-firewall'), `class=cs0 max=ef zero=keep ip6=${firewall.ip6}`);
   for (const netvm of ['sys-firewall', 'sys-net']) assert.equal(said(netvm, '/vm-config/qos-enforce'), '1');
 });

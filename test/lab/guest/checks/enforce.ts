@@ -13,6 +13,7 @@ import {
   untilEnforced,
   type Flow,
 } from '../first-hop.js';
+import { grant } from '../grant.js';
 import { counters } from '../measure.js';
 import { inQube, inQubeWith } from '../namespaces.js';
 import { until } from '../run.js';
@@ -35,7 +36,7 @@ check('without enforcement root in a qube sends in any class, and status says so
 });
 
 check('once dom0 is believed, a cs1 qube that marks everything EF is cs1, offloaded', async () => {
-  const said = { untrusted: 'class=cs1 max=cs1 zero=class', work: 'class=ef max=ef zero=class' };
+  const said = { untrusted: grant('cs1'), work: grant('ef') };
   enforce(lab, said);
   await untilEnforced('untrusted', said.untrusted);
   await untilEnforced('work', said.work);
@@ -49,8 +50,8 @@ check('while its class changes, no packet of a flow is believed', async () => {
   const seen = await watchCard();
   const flows = FAMILIES.map((family): Flow => ({ family, port: PORT, dscp: 46 }));
   const sending = sendMix('untrusted', flows, { packets: 3000, intervalMs: 2 });
-  for (const name of ['cs2', 'cs0', 'cs2', 'cs1']) {
-    const said = `class=${name} max=${name} zero=class`;
+  for (const name of ['cs2', 'cs0', 'cs2', 'cs1'] as const) {
+    const said = grant(name);
     enforce(lab, { untrusted: said });
     await untilEnforced('untrusted', said);
   }

@@ -6,6 +6,7 @@ import { inDom0, startAgents, untilShaped, type Agents } from '../agents.js';
 import { watchCard } from '../card.js';
 import { check } from '../check.js';
 import { clientFeature, FAMILIES, sendMix, untilEnforced, type Flow } from '../first-hop.js';
+import { grant } from '../grant.js';
 import { counters } from '../measure.js';
 import { inQube, inQubeWith } from '../namespaces.js';
 import { labQube } from '../qubes.js';
@@ -13,8 +14,8 @@ import { sleep, until } from '../run.js';
 import { startLab, type Lab } from '../topology.js';
 import { FLOOD, measureCall, type CallRow } from '../video-call.js';
 
-const CS1 = 'class=cs1 max=cs1 zero=class';
-const EF = 'class=ef max=ef zero=class';
+const CS1 = grant('cs1');
+const EF = grant('ef');
 const EF_DSCP = 46;
 const PACKETS = 100;
 const MIX = { packets: PACKETS, intervalMs: 4 } as const;
@@ -126,7 +127,7 @@ check('byte 10,000,000 of a flow is cs1, and a grant counts for it at once, with
 check(
   'derived features that are damaged, and two clients with one address, promote nobody, and it is said',
   async () => {
-    lab.machine.setFeature('sys-firewall', clientFeature('personal'), 'class=ef max=ef zero=class up=fast');
+    lab.machine.setFeature('sys-firewall', clientFeature('personal'), `${EF} up=fast`);
     lab.machine.setFeature('sys-net', clientFeature('work'), EF);
     lab.machine.create({ name: 'double', netvm: 'sys-firewall', ip: labQube('work').ip, running: false });
     await until('it is said', () => agents.get('tc in sys-firewall')!.output().includes('"fast"'));
