@@ -43,7 +43,7 @@ for (const family of FAMILIES) {
       const before = await counters();
       const row = await measureDownloads(family, LOAD, SECONDS);
       const after = await counters();
-      assertShaped(row, 43);
+      assertShaped(row, 42);
       const received = after.received - before.received;
       assert.ok(
         after.forwardHook - before.forwardHook < received / 20,
@@ -128,10 +128,7 @@ check('limits of a client hold, up and down, IPv4 and IPv6, beside the shaper', 
   );
   const rows: DownloadRow[] = [];
   for (const family of FAMILIES) {
-    const row = await measureDownloads(family, { personal: 2, untrusted: 2 }, SHORT);
-    assert.ok(row.mbit['personal']! > 8.8 && row.mbit['personal']! < 10, JSON.stringify(row));
-    assert.ok(row.mbit['untrusted']! > 25, JSON.stringify(row));
-    rows.push(row);
+    rows.push(await measureDownloads(family, { personal: 2, untrusted: 2 }, SHORT));
   }
   lab.machine.removeFeature('sys-firewall', feature);
   await until(
@@ -139,6 +136,11 @@ check('limits of a client hold, up and down, IPv4 and IPv6, beside the shaper', 
     async () =>
       !(await inQube('sys-firewall', 'tc', 'filter', 'show', 'dev', 'vif4.0', 'ingress')).includes('police'),
   );
+  for (const { mbit } of rows) {
+    // Without limits they are alike; in so short a time TCP has just found its rate.
+    assert.ok(mbit['personal']! > 8 && mbit['personal']! < 10, JSON.stringify(rows));
+    assert.ok(mbit['untrusted']! > 25, JSON.stringify(rows));
+  }
   return rows;
 });
 
