@@ -1,6 +1,8 @@
 // What udev has tc do to a vif that comes, and that the first pass of the agent takes it for its own.
 import { readFileSync } from 'node:fs';
-import { diffHooks, filterMark, type ObservedFilter } from '@qubes-qos/core/tc/hooks';
+import { diffHooks } from '@qubes-qos/core/tc/hooks/diff';
+import type { ObservedFilter } from '@qubes-qos/core/tc/hooks/model';
+import { filterMark } from '@qubes-qos/core/tc/hooks/render';
 import { enforceHooks } from '@qubes-qos/tc-agent/enforce';
 import { newVifBatch } from '@qubes-qos/tc-agent/new-vif';
 import { expect, test } from 'vitest';

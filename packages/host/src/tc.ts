@@ -1,7 +1,8 @@
 // Owns the talk with tc: everything shown in one process, everything changed in one more.
 import { QosError } from '@qubes-qos/core/errors';
 import { EF_FILTER_PARENTS, onSide } from '@qubes-qos/core/tc/handles';
-import { readHooks, type ObservedHooks } from '@qubes-qos/core/tc/hooks';
+import type { ObservedHooks } from '@qubes-qos/core/tc/hooks/model';
+import { readHooks } from '@qubes-qos/core/tc/hooks/read';
 import type { ObservedDevice } from '@qubes-qos/core/tc/model';
 import { nameMatches, readQdiscList, readTree, type QdiscJson } from '@qubes-qos/core/tc/read';
 import type { TcScript } from '@qubes-qos/core/tc/render';

@@ -1,6 +1,6 @@
 // Owns the removal of everything of ours.
 import { QosError } from '@qubes-qos/core/errors';
-import { diffHooks } from '@qubes-qos/core/tc/hooks';
+import { diffHooks } from '@qubes-qos/core/tc/hooks/diff';
 import type { DeviceOps, Op } from '@qubes-qos/core/tc/model';
 import { renderTc } from '@qubes-qos/core/tc/render';
 import { deleteIfbs } from '@qubes-qos/host/ifb';

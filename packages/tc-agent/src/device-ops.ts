@@ -2,7 +2,8 @@
 import type { TcConfig } from '@qubes-qos/core/tc-config';
 import { buildTree, diffTc } from '@qubes-qos/core/tc/diff';
 import { otherSide } from '@qubes-qos/core/tc/handles';
-import { diffHooks, NO_HOOKS } from '@qubes-qos/core/tc/hooks';
+import { diffHooks } from '@qubes-qos/core/tc/hooks/diff';
+import { NO_HOOKS } from '@qubes-qos/core/tc/hooks/model';
 import type { DeviceOps, ObservedDevice } from '@qubes-qos/core/tc/model';
 import type { DevicePlan } from './plan.js';
 

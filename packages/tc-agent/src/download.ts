@@ -1,7 +1,7 @@
 // Owns how what comes from the Internet is made to wait here: an ifb for each line, and the way of packets into it. Pure.
 import type { Link } from '@qubes-qos/core/links';
 import type { BitsPerSecond } from '@qubes-qos/core/rate';
-import type { HookAction, HookFilter } from '@qubes-qos/core/tc/hooks';
+import type { HookAction, HookFilter } from '@qubes-qos/core/tc/hooks/model';
 import { policeBurst } from './limits.js';
 import { isQubesUplink } from './roles.js';
 

@@ -1,7 +1,7 @@
 // Owns what dom0's word makes of the DSCP of a client's packets, at its vif, before the flowtable can take them away. Pure.
 import { CLASSES, DEFAULT_CLASS, classOf, type ClassName } from '@qubes-qos/core/classes';
 import type { ClientPolicy } from '@qubes-qos/core/client-policy';
-import type { HookFilter } from '@qubes-qos/core/tc/hooks';
+import type { HookFilter } from '@qubes-qos/core/tc/hooks/model';
 import { IP_FAMILIES } from '@qubes-qos/core/tc/model';
 
 /** Positions among our filters on a hook, of each family: behind the limit of what a client sends. */

@@ -3,7 +3,7 @@ import type { ClientPolicy } from '@qubes-qos/core/client-policy';
 import type { Route } from '@qubes-qos/core/links';
 import { interfacesOf } from '@qubes-qos/core/links';
 import type { BitsPerSecond } from '@qubes-qos/core/rate';
-import type { HookFilter } from '@qubes-qos/core/tc/hooks';
+import type { HookFilter } from '@qubes-qos/core/tc/hooks/model';
 
 const SLOT = 4;
 

@@ -2,7 +2,9 @@
 // (udev/75-qubes-qos.rules). Until its own filters come, all that its qube sends is cs0, in the flowtable too.
 import { readFile, rm } from 'node:fs/promises';
 import { DEFAULT_CLASS } from '@qubes-qos/core/classes';
-import { diffHooks, NO_HOOKS, renderHookOp } from '@qubes-qos/core/tc/hooks';
+import { diffHooks } from '@qubes-qos/core/tc/hooks/diff';
+import { NO_HOOKS } from '@qubes-qos/core/tc/hooks/model';
+import { renderHookOp } from '@qubes-qos/core/tc/hooks/render';
 import { writeWhole } from '@qubes-qos/host/whole-file';
 import { enforceHooks } from './enforce.js';
 

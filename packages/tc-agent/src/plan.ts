@@ -3,7 +3,7 @@ import type { ClientPolicy } from '@qubes-qos/core/client-policy';
 import type { Link, Route } from '@qubes-qos/core/links';
 import { formatRate, type BitsPerSecond } from '@qubes-qos/core/rate';
 import { settingsOf, type LineSettings, type TcConfig } from '@qubes-qos/core/tc-config';
-import type { HookFilter } from '@qubes-qos/core/tc/hooks';
+import type { HookFilter } from '@qubes-qos/core/tc/hooks/model';
 import type { PrefixFilter, QdiscKind } from '@qubes-qos/core/tc/model';
 import { ifbOf, isOurIfb, lineHooks, policeHooks, vifHooks } from './download.js';
 import { enforceHooks, enforceNote } from './enforce.js';

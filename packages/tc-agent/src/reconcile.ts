@@ -3,7 +3,7 @@ import { messageOf } from '@qubes-qos/core/errors';
 import type { TcConfig } from '@qubes-qos/core/tc-config';
 import { buildTree } from '@qubes-qos/core/tc/diff';
 import { otherSide } from '@qubes-qos/core/tc/handles';
-import { diffHooks } from '@qubes-qos/core/tc/hooks';
+import { diffHooks } from '@qubes-qos/core/tc/hooks/diff';
 import { isQdiscKind } from '@qubes-qos/core/tc/kinds';
 import type { DeviceOps, ObservedDevice, QdiscKind } from '@qubes-qos/core/tc/model';
 import { renderTc } from '@qubes-qos/core/tc/render';

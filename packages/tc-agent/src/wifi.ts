@@ -2,7 +2,7 @@
 // cleared by then, unless the packet priority says it. Pure.
 import { CLASSES } from '@qubes-qos/core/classes';
 import type { Link } from '@qubes-qos/core/links';
-import type { HookFilter } from '@qubes-qos/core/tc/hooks';
+import type { HookFilter } from '@qubes-qos/core/tc/hooks/model';
 import { IP_FAMILIES } from '@qubes-qos/core/tc/model';
 
 /** Preferences of a family each. */

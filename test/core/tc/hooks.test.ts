@@ -1,16 +1,15 @@
 // The hooks of an interface, on a kernel in memory: one script leads to what is wanted, a second is empty, others keep theirs.
+import { diffHooks } from '@qubes-qos/core/tc/hooks/diff';
 import {
-  diffHooks,
-  filterMark,
   NO_HOOKS,
-  readHooks,
-  renderHookOp,
   type HookAction,
   type HookFilter,
   type HookOp,
   type ObservedFilter,
   type ObservedHooks,
-} from '@qubes-qos/core/tc/hooks';
+} from '@qubes-qos/core/tc/hooks/model';
+import { readHooks } from '@qubes-qos/core/tc/hooks/read';
+import { filterMark, renderHookOp } from '@qubes-qos/core/tc/hooks/render';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 

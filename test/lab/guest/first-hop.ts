@@ -1,6 +1,7 @@
 // Owns dom0's word at the first hop, as the checks need it: said, waited for, and disobeyed by root in a qube.
 import { parseClientPolicy } from '@qubes-qos/core/client-policy';
-import { diffHooks, readHooks } from '@qubes-qos/core/tc/hooks';
+import { diffHooks } from '@qubes-qos/core/tc/hooks/diff';
+import { readHooks } from '@qubes-qos/core/tc/hooks/read';
 import { enforceHooks } from '@qubes-qos/tc-agent/enforce';
 import { counters } from './measure.js';
 import { inQubeWith } from './namespaces.js';

@@ -4,7 +4,7 @@ import type { Sorter } from './sorters.js';
 
 export type * from './options.js';
 
-import type { HookOp, ObservedHooks } from './hooks.js';
+import type { HookOp, ObservedHooks } from './hooks/model.js';
 
 /** `MAJOR:` of a qdisc or `MAJOR:MINOR` of a class, hexadecimal as tc writes them. */
 export type Handle = `${string}:${string}`;

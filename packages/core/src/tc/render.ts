@@ -1,7 +1,7 @@
 // Owns the text given to `tc -batch`: one op, one line. Nothing else in the project writes tc commands.
 import { dscpWords } from './dscp-match.js';
 import { onSide } from './handles.js';
-import { renderHookOp } from './hooks.js';
+import { renderHookOp } from './hooks/render.js';
 import { kindWords } from './kinds.js';
 import type {
   ClassOverhead,
