@@ -171,7 +171,7 @@ check('at the hop that offloads it works too, and flows stay offloaded', async (
 for (const family of FAMILIES) {
   check(`${family}: there too an offloaded connection takes the class that its qube has now`, async () => {
     await setClass('cs1');
-    const pull = startPull('work', family, 8);
+    const pull = startPull('work', family, 30);
     await sleep(2000);
     const asCs1 = await rose('sys-firewall', 1000);
     assert.ok(asCs1[4]! > 500 && asCs1[0]! < 1, asCs1.join(' '));
@@ -181,7 +181,7 @@ for (const family of FAMILIES) {
       const packets = await rose('sys-firewall', 500);
       return packets[0]! > 250 && packets[4]! < 1;
     });
-    await pull.done();
+    await pull.stop();
   });
 }
 
