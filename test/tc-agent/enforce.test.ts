@@ -2,6 +2,8 @@
 import { CLASSES, CLASS_NAMES, classOf, type ClassName } from '@qubes-qos/core/classes';
 import { parseClientPolicy } from '@qubes-qos/core/client-policy';
 import { enforceHooks, enforceNote } from '@qubes-qos/tc-agent/enforce';
+import { limitHooks } from '@qubes-qos/tc-agent/limits';
+import { bitsPerSecond } from '@qubes-qos/core/rate';
 import { tcTable } from '@qubes-qos/tc-agent/tables';
 import { renderNft } from '@qubes-qos/core/nft/render';
 import { describe, expect, test } from 'vitest';
@@ -55,6 +57,15 @@ describe('enforceHooks', () => {
     expect(outcome('class=cs2 max=cs2 zero=class', 'ipv6', 46)).toBe(code('cs2'));
   });
 
+  test('a tag that the kernel ignores goes before anything is done by the protocol of a packet', () => {
+    const hooks = enforceHooks({});
+    const tags = hooks.filter(({ actions }) => actions[0]?.action === 'untag');
+    expect(tags.map(({ protocol }) => protocol)).toEqual(['802.1Q', '802.1ad']);
+    const limit = limitHooks({ up: bitsPerSecond(1e6) })[0]!;
+    const others = [...hooks.filter((one) => !tags.includes(one)), limit].map(({ slot }) => slot);
+    expect(Math.max(...tags.map(({ slot }) => slot))).toBeLessThan(Math.min(...others));
+  });
+
   test('is said in one clause', () => {
     expect(enforceNote({})).toBe('dom0 says cs0');
     expect(enforceNote({ class: 'cs5', max: 'ef' })).toBe('dom0 says cs5, at best ef');
@@ -74,7 +85,7 @@ describe('in the plan', () => {
     const granted = one(plan(undefined, [], {}, { 'qos-enforce': '1', [ip]: 'class=ef' }), 'vif3.0');
     expect(granted.notes).toContain('dom0 says ef');
     const unknown = one(plan(undefined, [], {}, { 'qos-enforce': '1' }), 'vif3.0');
-    expect(unknown.hooks).toHaveLength(8);
+    expect(unknown.hooks).toHaveLength(10);
     expect(unknown.notes).toContain('dom0 says cs0');
   });
 

@@ -1,7 +1,7 @@
 // What udev has tc do to a vif that comes, and that the first pass of the agent takes it for its own.
 import { readFileSync } from 'node:fs';
 import { diffHooks } from '@qubes-qos/core/tc/hooks/diff';
-import type { ObservedFilter } from '@qubes-qos/core/tc/hooks/model';
+import { isFlower, type ObservedFilter } from '@qubes-qos/core/tc/hooks/model';
 import { filterMark } from '@qubes-qos/core/tc/hooks/render';
 import { enforceHooks } from '@qubes-qos/tc-agent/enforce';
 import { newVifBatch } from '@qubes-qos/tc-agent/new-vif';
@@ -17,6 +17,12 @@ test('all that the qube sends becomes cs0, whatever it says, and its ECN bits st
     expect.stringMatching(
       /^filter add dev VIF ingress protocol ipv6 pref 5131 handle \d+ matchall action pedit ex munge ip6 traffic_class set 0x00 retain 0xfc continue$/,
     ),
+    expect.stringMatching(
+      / protocol 802\.1Q pref 5100 handle \d+ flower vlan_id 0 action vlan pop reclassify$/,
+    ),
+    expect.stringMatching(
+      / protocol 802\.1ad pref 5101 handle \d+ flower vlan_id 0 action vlan pop reclassify$/,
+    ),
     '',
   ]);
 });
@@ -25,7 +31,10 @@ test('for a client of which dom0 says nothing they stay, and what may pass is ad
   const desired = enforceHooks({});
   const ours = desired
     .filter(({ dscp }) => dscp === undefined)
-    .map((filter): ObservedFilter => ({ ...filter, mark: filterMark(filter), to: undefined }));
+    .map((filter): ObservedFilter => ({
+      ...{ ...filter, mark: filterMark(filter), to: undefined },
+      isFlower: isFlower(filter),
+    }));
   const ops = diffHooks(desired, { qdisc: 'clsact', ours, others: 0 });
   expect(new Set(ops.map(({ op }) => op))).toEqual(new Set(['add-hook-filter']));
 });

@@ -4,6 +4,15 @@ import type { ClientPolicy } from '@qubes-qos/core/client-policy';
 import type { HookFilter } from '@qubes-qos/core/tc/hooks/model';
 import { IP_FAMILIES } from '@qubes-qos/core/tc/model';
 
+/**
+ * The kernel takes a tag of VLAN 0 off behind all filters, as long as there is one (net/core/dev.c, check_vlan_id): to the
+ * filters of a family such a packet is none of theirs. So it goes before, and before the limit, which would count it twice.
+ */
+const UNTAG = [
+  { hook: 'ingress', slot: 0, protocol: '802.1Q', actions: [{ action: 'untag' }] },
+  { hook: 'ingress', slot: 1, protocol: '802.1ad', actions: [{ action: 'untag' }] },
+] as const satisfies readonly HookFilter[];
+
 /** Positions among our filters on a hook, of each family: behind the limit of what a client sends. */
 const ALLOWED = { ip: 10, ipv6: 20 } as const;
 const DEMOTED = { ip: { slot: 30, spare: 32 }, ipv6: { slot: 31, spare: 33 } } as const;
@@ -15,7 +24,7 @@ const DEMOTED = { ip: { slot: 30, spare: 32 }, ipv6: { slot: 31, spare: 33 } } a
 export function enforceHooks(policy: ClientPolicy): HookFilter[] {
   const { class: name = DEFAULT_CLASS } = policy;
   const allowed = allowedClasses(policy);
-  return IP_FAMILIES.flatMap((family): HookFilter[] => [
+  const byFamily = IP_FAMILIES.flatMap((family): HookFilter[] => [
     ...allowed.map((one, position): HookFilter => ({
       ...{ hook: 'ingress', slot: ALLOWED[family] + position, protocol: family },
       ...{ dscp: classOf(one).dscp, actions: [{ action: 'pass' }] },
@@ -25,6 +34,7 @@ export function enforceHooks(policy: ClientPolicy): HookFilter[] {
       actions: [{ action: 'set-dscp', family, dscp: classOf(name).dscp }],
     },
   ]);
+  return [...UNTAG, ...byFamily];
 }
 
 /** The clause for `status`. */

@@ -1,6 +1,7 @@
 // The hooks of an interface, on a kernel in memory: one script leads to what is wanted, a second is empty, others keep theirs.
 import { diffHooks } from '@qubes-qos/core/tc/hooks/diff';
 import {
+  isFlower,
   NO_HOOKS,
   type HookAction,
   type HookFilter,
@@ -46,15 +47,15 @@ class HookKernel {
         const { hook, slot, protocol, dscp } = op.filter;
         const mark = filterMark(op.filter);
         const there = this.#ours.filter((one) => one.hook === hook && one.slot === slot);
-        if (there.some((one) => dscp === undefined || one.byDscp !== true || one.mark === mark))
+        if (there.some((one) => dscp === undefined || one.isFlower !== true || one.mark === mark))
           throw new Error('File exists');
         const redirect = op.filter.actions.find((action) => action.action === 'redirect');
-        const byDscp = dscp !== undefined && { byDscp: true };
-        this.#ours.push({ hook, slot, protocol, mark, ...byDscp, to: redirect?.to });
+        const flower = isFlower(op.filter) && { isFlower: true };
+        this.#ours.push({ hook, slot, protocol, mark, ...flower, to: redirect?.to });
       } else {
-        const { hook, slot, mark, byDscp = false } = op.filter;
+        const { hook, slot, mark, isFlower: byMatch = false } = op.filter;
         const isGone = (one: ObservedFilter): boolean =>
-          one.hook === hook && one.slot === slot && (!byDscp || one.mark === mark);
+          one.hook === hook && one.slot === slot && (!byMatch || one.mark === mark);
         const rest = this.#ours.filter((one) => !isGone(one));
         if (rest.length === this.#ours.length) throw new Error('Cannot find specified filter chain.');
         this.#ours = rest;

@@ -5,9 +5,9 @@ import { inQubeWith, inQube } from './namespaces.js';
 import { labQube, vifName, type LabQube } from './qubes.js';
 import { sh, shWith } from './run.js';
 
-const VIF_MAC = 'fe:ff:ff:ff:ff:ff';
+export const VIF_MAC = 'fe:ff:ff:ff:ff:ff';
 /** The link-local address that the MAC above gives. */
-const GATEWAY6 = 'fe80::fcff:ffff:feff:ffff';
+export const GATEWAY6 = 'fe80::fcff:ffff:feff:ffff';
 /** Largest number of a Xen domain; the later a domain started, the better its route. */
 const MAX_DOMID = 32752;
 

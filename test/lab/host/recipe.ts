@@ -34,6 +34,7 @@ const MODULES = [
   'drivers/net/veth',
   'drivers/net/wireguard',
   'drivers/net/wireless/virtual/mac80211_hwsim',
+  'net/8021q/8021q',
   'net/ipv4/netfilter',
   'net/ipv6/netfilter',
   'net/netfilter',

@@ -9,9 +9,10 @@ import { clientFeature, FAMILIES, sendMix, untilEnforced, type Flow } from '../f
 import { grant } from '../grant.js';
 import { counters } from '../measure.js';
 import { inQube, inQubeWith } from '../namespaces.js';
-import { labQube } from '../qubes.js';
+import { labQube, SERVER } from '../qubes.js';
 import { sleep, until } from '../run.js';
 import { startLab, type Lab } from '../topology.js';
+import { GATEWAY6, VIF_MAC } from '../vif.js';
 import { FLOOD, measureCall, type CallRow } from '../video-call.js';
 
 const CS1 = grant('cs1');
@@ -69,6 +70,23 @@ check('where nobody drops a forged address, the class is that of the vif, not of
   await sendMix('untrusted', forgedFlows(20_010), MIX);
   const { packets } = await seen();
   for (const family of FAMILIES) assert.deepEqual(packets(family, 20_010), { cs1: PACKETS });
+});
+
+check('a tag of VLAN 0, which is no VLAN, does not hide a packet from the filters of its vif', async () => {
+  // 802.1p: the kernel takes such tags off, one after the other, behind all filters (net/core/dev.c, check_vlan_id).
+  const tags = ['link eth0 name tag0 type vlan', 'link eth0 name tag1 type vlan protocol 802.1ad'];
+  const devices = [...tags, 'link tag0 name tag2 type vlan'].map((words) => `link add ${words} id 0`);
+  await inUntrusted(devices);
+  const seen = await watchCard();
+  for (const [index, device] of ['tag0', 'tag1', 'tag2'].entries()) {
+    await inUntrusted([`link set ${device} up`, ...routesBy(device)]);
+    await sendMix('untrusted', flows(20_012 + index, EF_DSCP), MIX);
+  }
+  await inUntrusted(['link delete tag1', 'link delete tag0', ...routesBy('eth0')]);
+  const { packets } = await seen();
+  for (const family of FAMILIES)
+    for (const port of [20_012, 20_013, 20_014])
+      assert.deepEqual(packets(family, port), { cs1: PACKETS }, `${family} ${port}`);
 });
 
 check(
@@ -153,6 +171,20 @@ check(
 
 const dropped = /counter packets [1-9]\d\d+ bytes \d+ drop/;
 
+/** The way to the server by a device. */
+function routesBy(device: string): string[] {
+  const { ip, ip6 } = labQube('untrusted');
+  const gateways = { ip: labQube('sys-firewall').ip, ip6: GATEWAY6 };
+  return FAMILIES.flatMap((family) => [
+    `neighbour replace ${gateways[family]} dev ${device} lladdr ${VIF_MAC} nud permanent`,
+    `route replace ${SERVER[family]} via ${gateways[family]} dev ${device} onlink src ${{ ip, ip6 }[family]}`,
+  ]);
+}
+
+async function inUntrusted(lines: readonly string[]): Promise<void> {
+  await inQubeWith({ stdin: `${lines.join('\n')}\n` }, 'untrusted', 'ip', '-batch', '-');
+}
+
 function flows(port: number, dscp: number): Flow[] {
   return FAMILIES.map((family) => ({ family, port, dscp }));
 }
@@ -192,7 +224,8 @@ async function floodedCall(family: 'ip' | 'ip6'): Promise<CallRow> {
   const { packets, bands } = await seen();
   const shown = JSON.stringify({ row, bands, flood: packets(family, FLOOD) });
   assert.deepEqual([voice.lost, voice.reordered, video.lost, video.reordered], [0, 0, 0, 0], shown);
-  assert.ok(voice.p99 <= 2 && video.p99 <= 3, shown);
+  // As in admission.ts: some of the voice comes just after a packet of video.
+  assert.ok(voice.p50 <= 1.2 && voice.p99 <= 2.5 && video.p99 <= 3.3, shown);
   assert.deepEqual(Object.keys(packets(family, FLOOD)), ['cs1'], shown);
   // Besides voice and video `work` sends its ping, and maybe the answer to a neighbour.
   assert.ok(bands.ef! >= voice.sent + video.sent && bands.ef! <= voice.sent + video.sent + 4, shown);

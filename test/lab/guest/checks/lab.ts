@@ -47,6 +47,7 @@ check('the kernel has every qdisc, classifier and action of the design', async (
     'act_pedit',
     'act_csum',
     'act_ctinfo',
+    'act_vlan',
     'nf_flow_table',
     'nft_masq',
     'veth',

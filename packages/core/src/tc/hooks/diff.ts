@@ -1,5 +1,12 @@
 // Owns the difference between what is to hang on the hooks and what does.
-import { letsPass, type HookFilter, type HookOp, type ObservedFilter, type ObservedHooks } from './model.js';
+import {
+  isFlower,
+  letsPass,
+  type HookFilter,
+  type HookOp,
+  type ObservedFilter,
+  type ObservedHooks,
+} from './model.js';
 import { filterMark } from './render.js';
 
 /**
@@ -55,16 +62,14 @@ function isAt({ hook }: HookFilter, slot: number, filter: ObservedFilter): boole
 
 function isSame(
   wanted: HookFilter,
-  { hook, slot, protocol, mark, byDscp = false, to, dscp }: ObservedFilter,
+  { hook, slot, protocol, mark, isFlower: byMatch = false, to, dscp }: ObservedFilter,
 ): boolean {
   const redirect = wanted.actions.find((action) => action.action === 'redirect');
   return (
     wanted.hook === hook &&
     (wanted.slot === slot || wanted.spare === slot) &&
     wanted.protocol === protocol &&
-    (letsPass(wanted)
-      ? wanted.dscp === dscp
-      : (wanted.dscp !== undefined) === byDscp && filterMark(wanted) === mark) &&
+    (letsPass(wanted) ? wanted.dscp === dscp : isFlower(wanted) === byMatch && filterMark(wanted) === mark) &&
     redirect?.to === to
   );
 }

@@ -51,7 +51,7 @@ export function readHooks(
     ours: ours.map(({ hook, json: { pref, protocol, kind, options } }) => ({
       ...{ hook, protocol, slot: pref - PREFERENCES.first },
       mark: KINDS.has(kind) ? options?.handle : undefined,
-      ...(kind === 'flower' && { byDscp: true }),
+      ...(kind === 'flower' && { isFlower: true }),
       to: options?.actions?.find((action) => action.to_dev !== undefined)?.to_dev,
       ...passedDscp(protocol, kind, options),
     })),

@@ -3,6 +3,7 @@ import { MARK_DSCP, MARK_SET } from '../../connection-mark.js';
 import { byte, dscpWords } from '../dscp-match.js';
 import { hash } from '../hash.js';
 import {
+  isTag,
   letsPass,
   PREFERENCES,
   type HookAction,
@@ -20,8 +21,8 @@ const POLICE_MTU = 65_535;
  */
 export function filterMark(filter: HookFilter): number {
   // The handle of matchall and of flower is a number of 32 bits other than 0.
-  const { dscp } = filter;
-  return hash(dscp === undefined ? actionWords(filter) : `${matchWords(filter)} ${actionWords(filter)}`) || 1;
+  const match = matchWords(filter);
+  return hash(match === MATCHALL ? actionWords(filter) : `${match} ${actionWords(filter)}`) || 1;
 }
 
 /** One line for `tc -batch`. */
@@ -41,19 +42,22 @@ export function renderHookOp(op: HookOp, ifname: string): string {
 // What a client sends goes through filters that let pass: u32 costs it a third of flower. It has no number to choose.
 function kindWords(filter: HookFilter): string {
   const { dscp, protocol } = filter;
-  if (letsPass(filter) && dscp !== undefined && protocol !== 'all')
+  if (letsPass(filter) && dscp !== undefined && protocol !== 'all' && !isTag(protocol))
     return `u32 match ${dscpWords(protocol, dscp)}`;
   return `handle ${filterMark(filter)} ${matchWords(filter)}`;
 }
 
+const MATCHALL = 'matchall';
+
 /** flower reads the DSCP of both families. */
-function matchWords({ dscp }: HookFilter): string {
-  return dscp === undefined ? 'matchall' : `flower ip_tos ${byte(dscp)}/0xfc`;
+function matchWords({ dscp, protocol }: HookFilter): string {
+  if (isTag(protocol)) return 'flower vlan_id 0';
+  return dscp === undefined ? MATCHALL : `flower ip_tos ${byte(dscp)}/0xfc`;
 }
 
 /** Only one of several at its place is to go. */
-function numberWords({ byDscp = false, mark }: ObservedFilter): string {
-  return byDscp && mark !== undefined ? ` handle ${mark} flower` : '';
+function numberWords({ isFlower = false, mark }: ObservedFilter): string {
+  return isFlower && mark !== undefined ? ` handle ${mark} flower` : '';
 }
 
 function place({ hook, protocol, slot }: Pick<HookFilter, 'hook' | 'slot'> & { protocol: string }): string {
@@ -74,6 +78,8 @@ function words(action: HookAction, last: boolean): string {
       return action.family === 'ip'
         ? `pedit ex munge ip tos set ${byte(action.dscp)} retain 0xfc pipe action csum ip4h ${control}`
         : `pedit ex munge ip6 traffic_class set ${byte(action.dscp)} retain 0xfc ${control}`;
+    case 'untag':
+      return 'vlan pop reclassify';
     case 'pass':
       return 'pass';
     case 'restore':
