@@ -15,7 +15,7 @@ import { BARE, deviceOps, rebuildOps } from './device-ops.js';
 import { isOurIfb } from './download.js';
 import { keepNewVifs } from './new-vif.js';
 import { planTc, type DevicePlan, type PlanInput } from './plan.js';
-import { clientsOf, interfaceNames, uplinksOf } from './roles.js';
+import { clientsOf, interfaceNames, isClient, uplinksOf } from './roles.js';
 import { TC_TABLE, tcTable } from './tables.js';
 
 /** What a pass did and found. */
@@ -136,13 +136,13 @@ async function converge(planned: PlanInput, missing: Set<QdiscKind>, observed: S
     for (const [name, now] of after) observed.set(name, now);
     refused = stillWrong(names, plans, observed, failures, config);
     if (failures.length === 0 && refused.size === 0) continue;
-    const before = clientsOf(input.links);
+    const before = input.links.filter(isClient);
     // A vif that vanished is part of the uplink's tree too.
     input = { ...input, ...(await observeNetwork()) };
     const present = new Set(interfaceNames(input.links));
     for (const name of names.filter((one) => !present.has(one))) observed.delete(name);
-    // What was refused because a vif is gone can be changed in place still.
-    const isOutdated = [...before].some((name) => !present.has(name));
+    // What was refused because a vif is gone can be changed in place still. One that came back by its name is another.
+    const isOutdated = before.some(({ ifindex }) => !input.links.some((link) => link.ifindex === ifindex));
     refused = isOutdated
       ? new Map<string, string>()
       : stillWrong(names, planTc(input), observed, failures, config);

@@ -62,6 +62,7 @@ check(
     await sh('ip', 'link', 'delete', 'vif3.0');
     await addVif('vif3.0', 3);
     await untilRoot('vif3.0', /^ets 51:/);
+    assert.match(await rootOf('ens6'), /^htb 51:/, 'the line is changed in place');
   },
 );
 
