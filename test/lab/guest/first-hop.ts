@@ -81,6 +81,11 @@ export interface Flow {
   readonly source?: string;
 }
 
+/** A flow of each family to this port, with this DSCP. */
+export function flows(port: number, dscp: number): Flow[] {
+  return FAMILIES.map((family) => ({ family, port, dscp }));
+}
+
 export interface MixOptions {
   readonly packets: number;
   readonly intervalMs: number;

@@ -1,7 +1,6 @@
 // Owns what is behind sys-net: a modem with a slow line and a dumb queue, a provider 10 ms away, and a server.
 import { NIC, SERVER, SWALLOW_PORT, SWALLOW_PORTS } from './qubes.js';
-import { inQube, inQubeWith } from './namespaces.js';
-import { shWith } from './run.js';
+import { inQube, inQubeWith, ipBatch } from './namespaces.js';
 
 /** The line as the modem sees it. */
 export interface Line {
@@ -23,7 +22,7 @@ export async function makeLine(line: Line): Promise<void> {
   await connect('sys-net', NIC, 'modem', 'lan0');
   await connect('modem', 'wan0', 'isp', 'modem0');
   await connect('isp', 'net0', 'internet', 'eth0');
-  await batch('sys-net', [
+  await ipBatch('sys-net', [
     `addr add 192.168.1.2/24 dev ${NIC}`,
     `addr add 2001:db8:1::2/64 dev ${NIC}`,
     `link set ${NIC} up`,
@@ -35,17 +34,17 @@ export async function makeLine(line: Line): Promise<void> {
     ['lan0', '192.168.1.1/24', '2001:db8:1::1/64'],
     ['wan0', '198.51.100.2/24', '2001:db8:2::2/64'],
   );
-  await batch('modem', ['route add default via 198.51.100.1', 'route add default via 2001:db8:2::1']);
+  await ipBatch('modem', ['route add default via 198.51.100.1', 'route add default via 2001:db8:2::1']);
   await router(
     'isp',
     ['modem0', '198.51.100.1/24', '2001:db8:2::1/64'],
     ['net0', '203.0.113.1/24', '2001:db8:ff::1/64'],
   );
-  await batch('isp', [
+  await ipBatch('isp', [
     'route add 192.168.1.0/24 via 198.51.100.2',
     'route add 2001:db8:1::/64 via 2001:db8:2::2',
   ]);
-  await batch('internet', [
+  await ipBatch('internet', [
     `addr add ${SERVER.ip}/24 dev eth0`,
     `addr add ${SERVER.ip6}/64 dev eth0`,
     'link set eth0 up',
@@ -84,7 +83,7 @@ function netem(device: string): string[] {
 }
 
 async function connect(left: string, leftDevice: string, right: string, rightDevice: string): Promise<void> {
-  await batch(left, [`link add ${leftDevice} type veth peer name ${rightDevice} netns ${right}`]);
+  await ipBatch(left, [`link add ${leftDevice} type veth peer name ${rightDevice} netns ${right}`]);
 }
 
 async function router(
@@ -97,9 +96,5 @@ async function router(
     `addr add ${ip6} dev ${device}`,
     `link set ${device} up`,
   ]);
-  await batch(name, lines);
-}
-
-async function batch(namespace: string, lines: readonly string[]): Promise<void> {
-  await shWith({ stdin: `${lines.join('\n')}\n` }, 'ip', '-n', namespace, '-batch', '-');
+  await ipBatch(name, lines);
 }

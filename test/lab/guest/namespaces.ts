@@ -20,6 +20,11 @@ export async function inQubeWith(options: ShOptions, qube: string, ...argv: stri
   return shWith(options, ...enter(qube), ...argv);
 }
 
+/** Runs lines of ip(8) in the network of a namespace, in one process. */
+export async function ipBatch(namespace: string, lines: readonly string[]): Promise<void> {
+  await shWith({ stdin: `${lines.join('\n')}\n` }, 'ip', '-n', namespace, '-batch', '-');
+}
+
 /** Starts a command in a qube that goes on until it is stopped. */
 export function startInQube(qube: string, ...argv: string[]): Background {
   return start(...enter(qube), ...argv);

@@ -1,7 +1,7 @@
 // Owns what Qubes' hotplug scripts do when a client starts or stops: the NetVM's side (vif-route-qubes, vif-qubes-nat.sh) and
 // the client's (setup-ip). Written from qubes-core-agent-linux 4.3; interfaces, groups, routes, tables and order are its own.
 import { readFile } from 'node:fs/promises';
-import { inQubeWith, inQube } from './namespaces.js';
+import { inQube, inQubeWith, ipBatch } from './namespaces.js';
 import { labQube, vifName, type LabQube } from './qubes.js';
 import { sh, shWith } from './run.js';
 
@@ -176,10 +176,6 @@ ${verb} element ${family} qubes downstream { ${ip} }
 function netvmOf(client: LabQube): LabQube {
   if (client.netvm === undefined) throw new Error(`${client.name} has no NetVM.`);
   return labQube(client.netvm);
-}
-
-async function ipBatch(namespace: string, lines: readonly string[]): Promise<void> {
-  await shWith({ stdin: `${lines.join('\n')}\n` }, 'ip', '-n', namespace, '-batch', '-');
 }
 
 async function nft(qube: string, script: string): Promise<void> {

@@ -5,7 +5,7 @@ import { writeFileSync } from 'node:fs';
 import { inDom0, startAgents, untilMarked, type Agents } from '../agents.js';
 import { watchCard, type Seen } from '../card.js';
 import { check } from '../check.js';
-import { clientFeature, FAMILIES, sendMix, untilEnforced, type Flow } from '../first-hop.js';
+import { clientFeature, FAMILIES, flows, sendMix, untilEnforced } from '../first-hop.js';
 import { grant } from '../grant.js';
 import { createQube, disposeOf, moveClient, startQube, stopNetvm } from '../life.js';
 import { inQube, inQubeWith, startInQube } from '../namespaces.js';
@@ -206,10 +206,6 @@ function assertNoneBetter(seen: ReturnType<Seen['packets']>): void {
   const { cs1 = 0, cs0 = 0, ...others } = seen;
   assert.deepEqual(others, {}, JSON.stringify(seen));
   assert.ok(cs1 > cs0, JSON.stringify(seen));
-}
-
-function flows(port: number, dscp: number): Flow[] {
-  return FAMILIES.map((family) => ({ family, port, dscp }));
 }
 
 function told(netvm: string, client: string): string | undefined {

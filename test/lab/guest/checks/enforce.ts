@@ -8,6 +8,7 @@ import {
   clientFeature,
   enforce,
   FAMILIES,
+  flows,
   marksAsItsRootLikes,
   sendMix,
   untilEnforced,
@@ -48,8 +49,7 @@ check('once dom0 is believed, a cs1 qube that marks everything EF is cs1, offloa
 
 check('while its class changes, no packet of a flow is believed', async () => {
   const seen = await watchCard();
-  const flows = FAMILIES.map((family): Flow => ({ family, port: PORT, dscp: 46 }));
-  const sending = sendMix('untrusted', flows, { packets: 3000, intervalMs: 2 });
+  const sending = sendMix('untrusted', flows(PORT, 46), { packets: 3000, intervalMs: 2 });
   for (const name of ['cs2', 'cs0', 'cs2', 'cs1'] as const) {
     const said = grant(name);
     enforce(lab, { untrusted: said });

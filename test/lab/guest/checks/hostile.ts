@@ -5,10 +5,10 @@ import { writeFileSync } from 'node:fs';
 import { inDom0, startAgents, untilShaped, type Agents } from '../agents.js';
 import { watchCard } from '../card.js';
 import { check } from '../check.js';
-import { clientFeature, FAMILIES, sendMix, untilEnforced, type Flow } from '../first-hop.js';
+import { clientFeature, FAMILIES, flows, sendMix, untilEnforced, type Flow } from '../first-hop.js';
 import { grant } from '../grant.js';
 import { counters } from '../measure.js';
-import { inQube, inQubeWith } from '../namespaces.js';
+import { inQube, inQubeWith, ipBatch } from '../namespaces.js';
 import { labQube, SERVER } from '../qubes.js';
 import { sleep, until } from '../run.js';
 import { startLab, type Lab } from '../topology.js';
@@ -76,13 +76,13 @@ check('a tag of VLAN 0, which is no VLAN, does not hide a packet from the filter
   // 802.1p: the kernel takes such tags off, one after the other, behind all filters (net/core/dev.c, check_vlan_id).
   const tags = ['link eth0 name tag0 type vlan', 'link eth0 name tag1 type vlan protocol 802.1ad'];
   const devices = [...tags, 'link tag0 name tag2 type vlan'].map((words) => `link add ${words} id 0`);
-  await inUntrusted(devices);
+  await ipBatch('untrusted', devices);
   const seen = await watchCard();
   for (const [index, device] of ['tag0', 'tag1', 'tag2'].entries()) {
-    await inUntrusted([`link set ${device} up`, ...routesBy(device)]);
+    await ipBatch('untrusted', [`link set ${device} up`, ...routesBy(device)]);
     await sendMix('untrusted', flows(20_012 + index, EF_DSCP), MIX);
   }
-  await inUntrusted(['link delete tag1', 'link delete tag0', ...routesBy('eth0')]);
+  await ipBatch('untrusted', ['link delete tag1', 'link delete tag0', ...routesBy('eth0')]);
   const { packets } = await seen();
   for (const family of FAMILIES)
     for (const port of [20_012, 20_013, 20_014])
@@ -179,14 +179,6 @@ function routesBy(device: string): string[] {
     `neighbour replace ${gateways[family]} dev ${device} lladdr ${VIF_MAC} nud permanent`,
     `route replace ${SERVER[family]} via ${gateways[family]} dev ${device} onlink src ${{ ip, ip6 }[family]}`,
   ]);
-}
-
-async function inUntrusted(lines: readonly string[]): Promise<void> {
-  await inQubeWith({ stdin: `${lines.join('\n')}\n` }, 'untrusted', 'ip', '-batch', '-');
-}
-
-function flows(port: number, dscp: number): Flow[] {
-  return FAMILIES.map((family) => ({ family, port, dscp }));
 }
 
 /** EF, with the addresses of `work`, which has it. */
